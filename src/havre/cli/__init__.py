@@ -1,0 +1,69 @@
+"""The command line: one module per command, imported only when that command is asked for.
+
+`COMMANDS` is the whole list. A module named here offers `app`, a `typer.Typer` with one command or with a
+group of them; `havre --help` reads only this table, so it answers before any library is loaded.
+"""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context, HelpFormatter
+
+COMMANDS: dict[str, str] = {
+    "serve": "Serve the registry, the pages and the API.",
+    "user": "Add, list, disable accounts; set a new password.",
+    "config": "Check, show and describe the settings.",
+    "login": "Sign in to a registry and remember it.",
+    "logout": "Forget a registry's sign-in.",
+    "load": "Read an image file into the local store.",
+    "save": "Write an image from the local store to a file.",
+    "images": "List the images of the local store.",
+    "tag": "Give a local image a second name.",
+    "push": "Send a local image to a registry.",
+    "pull": "Fetch an image into the local store.",
+    "copy": "Copy an image from one registry to another.",
+    "inspect": "Show what an image is made of.",
+    "tags": "List the tags of a repository.",
+    "search": "Search a registry for repositories.",
+    "delete": "Delete a tag or an image from a registry.",
+}
+
+
+class _LazyGroup(TyperGroup):
+    """Knows its commands by name and imports a command's module when that command runs."""
+
+    def list_commands(self, ctx: "Context") -> list[str]:
+        """Return the commands in the order of the table."""
+        return [name for name in COMMANDS if find_spec(f"havre.cli.{name}")]
+
+    def get_command(self, ctx: "Context", cmd_name: str) -> "Command | None":
+        """Import and return one command; None when there is none of that name."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = typer.main.get_command(import_module(f"havre.cli.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+        """Write the list of commands from the table alone."""
+        if rows := [(name, COMMANDS[name]) for name in self.list_commands(ctx)]:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def _havre() -> None:
+    """Havre, a container registry that anyone can run."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
