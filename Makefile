@@ -1,0 +1,64 @@
+# Havre: every job has a name here. `make` alone lists them.
+#
+# Needs only python3 (3.11 or newer) with its venv module, make and git. Everything that is installed goes to .venv;
+# the stamps beside it say what is already there, so each target may be run again at any time.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST_ARGS ?=
+KEEP   ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo run test lint format lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Install Havre into .venv
+
+demo: install ## Play the whole voyage: account, login, tag, push, page, pull (KEEP=1 leaves it serving)
+	@$(BIN)/python demo/voyage.py $(if $(KEEP),--keep)
+
+run: install ## Serve on http://localhost:5000, with the data in ./data
+	@exec $(BIN)/havre serve --data data
+
+test: $(VENV)/.installed-dev ## Install what the tests need and run them all (PYTEST_ARGS="-k tags")
+	@scripts/install-test-packages
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev ## Check format, lint, types and the rules of the tree
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/rules
+
+format: $(VENV)/.installed-dev ## Put every file into the one format
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+lock: $(VENV)/.installed-dev ## Choose the newest libraries again and write both lock files
+	@scripts/lock --upgrade
+
+clean: ## Remove .venv and the tools' caches (./data stays)
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# A venv that no longer runs (the folder moved, the system's Python went away) is made anew.
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) scripts/check-python
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/pyvenv.cfg requirements.txt pyproject.toml
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing Havre into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	@echo "Installing what the tests and checks need into $(VENV) ..."
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
