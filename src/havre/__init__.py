@@ -1,0 +1,3 @@
+"""Havre: a central container registry that anyone can run."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,132 @@
+"""Manifests: parsed views over bytes that are kept untouched (OCI image spec, manifest.md and image-index.md)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from havre.errors import ManifestInvalid
+from havre.oci import mediatypes
+from havre.oci.descriptor import Descriptor, string_map
+
+MAX_SIZE = 4 * 1024 * 1024
+"""Bytes in a manifest: what the specification asks registries to accept, and containerd's own cap."""
+
+MAX_DEPTH = 100
+"""Nesting of JSON objects and arrays."""
+
+MAX_DESCRIPTORS = 20_000
+"""Entries of a manifest, so that 4 MiB of tiny descriptors stay affordable."""
+
+# Strings whole (an unterminated one up to the end), and the brackets between them: one linear pass.
+_NESTING = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a manifest points at. ``kind`` is ``image``, ``index`` or ``other`` (unknown media types)."""
+
+    media_type: str
+    kind: str
+    config: Descriptor | None = None
+    layers: tuple[Descriptor, ...] = ()
+    manifests: tuple[Descriptor, ...] = ()
+    subject: Descriptor | None = None
+    artifact_type: str = ""
+    """As the referrers API reports it: the manifest's own, else an image's config media type."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """The blobs it needs: its config and layers."""
+        return (self.config, *self.layers) if self.config else self.layers
+
+
+def parse(media_type: str, content: bytes) -> Manifest:
+    """Read a manifest sent as ``media_type``.
+
+    Known types are checked; content of an unknown type is accepted as it is, and only its subject is read.
+    Raises ManifestInvalid, which names the place in the document.
+    """
+    kind = _kind(media_type)
+    try:
+        document = load_object(content)
+    except ManifestInvalid:
+        if kind == "other":
+            return Manifest(media_type, kind)
+        raise
+    if kind != "other":
+        _check_known(media_type, document)
+    subject = document.get("subject")
+    if kind == "other":
+        return Manifest(media_type, kind, subject=Descriptor.from_json(subject, "subject") if subject else None)
+    artifact_type = document.get("artifactType")
+    if artifact_type is not None and not isinstance(artifact_type, str):
+        raise ManifestInvalid("artifactType is not a string")
+    config = Descriptor.from_json(document.get("config"), "config") if kind == "image" else None
+    return Manifest(
+        media_type,
+        kind,
+        config,
+        _descriptors(document, "layers") if kind == "image" else (),
+        _descriptors(document, "manifests") if kind == "index" else (),
+        Descriptor.from_json(subject, "subject") if subject is not None else None,
+        artifact_type or (config.media_type if config else ""),
+        string_map(document.get("annotations"), "annotations"),
+    )
+
+
+def load_object(content: bytes) -> dict[str, Any]:
+    """Read a JSON object from outside, bounded in depth; raises ManifestInvalid."""
+    try:
+        text = content.decode("utf-8")
+        _check_depth(text)
+        document = json.loads(text, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise ManifestInvalid("the manifest is not UTF-8 text") from error
+    except (ValueError, RecursionError) as error:
+        raise ManifestInvalid(f"the manifest is not valid JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise ManifestInvalid("the manifest is not a JSON object")
+    return document
+
+
+def _kind(media_type: str) -> str:
+    if media_type in mediatypes.IMAGES:
+        return "image"
+    return "index" if media_type in mediatypes.INDEXES else "other"
+
+
+def _check_known(media_type: str, document: dict[str, Any]) -> None:
+    if document.get("schemaVersion") != 2:
+        raise ManifestInvalid(f"schemaVersion is {document.get('schemaVersion')!r}, it must be 2")
+    inner = document.get("mediaType")
+    if inner is not None and inner != media_type:
+        raise ManifestInvalid(f"the manifest says mediaType {inner!r}, the Content-Type header says {media_type!r}")
+
+
+def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
+    values = document.get(key)
+    if values is None and key == "manifests":
+        values = []
+    if not isinstance(values, list):
+        raise ManifestInvalid(f"{key} is missing or not an array")
+    if len(values) > MAX_DESCRIPTORS:
+        raise ManifestInvalid(f"{key} has {len(values)} entries, at most {MAX_DESCRIPTORS} are allowed")
+    return tuple(Descriptor.from_json(value, f"{key}[{index}]") for index, value in enumerate(values))
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for token in _NESTING.finditer(text):
+        sign = token[0][0]
+        depth += (sign in "{[") - (sign in "}]")
+        if depth > MAX_DEPTH:
+            raise ManifestInvalid(f"the manifest nests deeper than {MAX_DEPTH} levels")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,298 @@
+"""Ports: what the registry needs from outside, each small and with its promises written down.
+
+Bytes (``BlobStore``, ``UploadStore``) are asynchronous because they stream. Rows are plain functions inside a unit of
+work: ``await metadata.write(lambda rows: …)`` runs the function in one transaction, all or nothing, and may run it
+again after a conflict, so it must have no other effect. No unit of work is open while bytes flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from havre.oci.digest import Digest, Hasher
+from havre.oci.names import Namespace, RepositoryName, Tag
+from havre.oci.ranges import ByteRange
+from havre.registry.records import (
+    BlobRecord,
+    Instant,
+    ManifestRecord,
+    NamespaceRecord,
+    Repository,
+    TagEvent,
+    TagRecord,
+    UploadRecord,
+    Viewer,
+    Visibility,
+)
+
+T = TypeVar("T")
+
+Body = AsyncIterator[bytes]
+"""Bytes as they arrive. Raises ClientGone if the sender leaves in the middle."""
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def __call__(self) -> Instant:
+        """Milliseconds since 1970, UTC."""
+
+
+# ---------------------------------------------------------------- bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """The content is a file on this machine, which the server may hand to the kernel."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The content can be fetched at this address, without our credentials, for some minutes."""
+
+    url: str
+
+
+class BlobStore(Protocol):
+    """Finished content, by key. A key is never reused for other content."""
+
+    async def size(self, key: str) -> int | None:
+        """Bytes stored under ``key``, None if there is nothing."""
+
+    async def locate(self, key: str) -> LocalFile | Elsewhere | None:
+        """Where a reader may take the whole content from; None if only ``read`` can give it."""
+
+    def read(self, key: str, span: ByteRange) -> AsyncIterator[bytes]:
+        """The bytes of ``span`` in pieces of at most 1 MiB. Raises BlobUnknown if there is nothing."""
+
+    async def delete(self, key: str) -> None:
+        """Remove the content; nothing happens if there is none."""
+
+
+class UploadStore(Protocol):
+    """Content on its way, private to one upload. Ids are made by the registry and safe as file names.
+
+    An upload exists for the store once bytes were appended; an unknown one is empty.
+    """
+
+    async def append(self, upload_id: str, offset: int, body: Body, hasher: Hasher) -> int:
+        """Write ``body`` at ``offset``, feed it to ``hasher`` in order, and return the new size.
+
+        Whatever lies beyond ``offset`` is cut off first: it was never acknowledged. If the body breaks off
+        (ClientGone) or a hasher limit is hit, what arrived stays and the exception goes on; ``offset + hasher's new
+        bytes`` is then the size. Raises UploadBusy when another append is running, StorageFull when there is no room
+        (the upload is then cut back to ``offset``), and UploadInvalid if fewer than ``offset`` bytes are stored.
+        """
+
+    def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
+        """The first ``size`` bytes again, to hash a prefix that no hasher of this process knows."""
+
+    async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
+        """Make the first ``size`` bytes durable content and return its key; idempotent per digest.
+
+        On return the bytes are synced, and so is their name. The caller has verified the digest. If content with this
+        digest is there already with the same size, that is kept and the upload discarded.
+        """
+
+    async def discard(self, upload_id: str) -> None:
+        """Forget the upload and its bytes; nothing happens if it is unknown."""
+
+    async def stale(self, known: Callable[[Collection[str]], Awaitable[Collection[str]]]) -> int:
+        """Discard uploads that ``known`` (given ids, returns those with a row) does not know; returns how many.
+
+        Leaves alone whatever was touched within the last hour, for its row may not be committed yet.
+        """
+
+
+# ---------------------------------------------------------------- rows
+
+
+class RepositoryRows(Protocol):
+    """Repositories and the namespaces they live in."""
+
+    def namespace(self, name: Namespace) -> NamespaceRecord | None:
+        """The namespace, or None."""
+
+    def get(self, name: RepositoryName) -> Repository | None:
+        """By name, without regard to who asks."""
+
+    def add(self, name: RepositoryName, visibility: Visibility, at: Instant) -> Repository:
+        """Create it, or return the one that exists. Raises NameUnknown if the namespace does not exist."""
+
+    def change(
+        self,
+        repository_id: int,
+        *,
+        visibility: Visibility | None = None,
+        description: str | None = None,
+        readme: str | None = None,
+        updated: Instant | None = None,
+    ) -> None:
+        """Change what is not None."""
+
+    def delete(self, repository_id: int) -> None:
+        """Remove it with its tags, manifests and blob links. Blobs stay for the collector."""
+
+    def names(self, viewer: Viewer, after: str, limit: int) -> Sequence[RepositoryName]:
+        """Names that ``viewer`` may see, in byte order, greater than ``after``."""
+
+    def search(
+        self,
+        viewer: Viewer,
+        text: str,
+        namespace: Namespace | None,
+        offset: int,
+        limit: int,
+        newest_first: bool = False,
+    ) -> tuple[Sequence[Repository], int]:
+        """What ``viewer`` may see and whose name or description contains ``text``; and how many there are in all.
+
+        Official images first, then exact names, then by pulls and name; with ``newest_first`` simply by last push.
+        An empty ``text`` matches everything.
+        """
+
+    def count_pulls(self, pulls: Sequence[tuple[int, int]]) -> None:
+        """Add to the pull counters: (repository id, number)."""
+
+
+class BlobRows(Protocol):
+    """Which content exists, and which repository links it."""
+
+    def find(self, digest: Digest) -> BlobRecord | None:
+        """Content by digest, in whatever repository."""
+
+    def linked(self, repository_id: int, digest: Digest) -> BlobRecord | None:
+        """Content that this repository links."""
+
+    def add(self, blob: BlobRecord, at: Instant) -> BlobRecord:
+        """Remember content; returns the record that stands (the first one wins)."""
+
+    def link(self, repository_id: int, digest: Digest, at: Instant) -> None:
+        """Link known content to a repository; linking again does nothing."""
+
+    def unlink(self, repository_id: int, digest: Digest) -> bool:
+        """Remove the link; False if there was none."""
+
+    def mountable(self, viewer: Viewer, digest: Digest) -> BlobRecord | None:
+        """Content that some repository links which ``viewer`` may pull."""
+
+
+class ManifestRows(Protocol):
+    """Manifests of a repository."""
+
+    def get(self, repository_id: int, digest: Digest) -> ManifestRecord | None:
+        """By digest."""
+
+    def tagged(self, repository_id: int, tag: Tag) -> ManifestRecord | None:
+        """What a tag points at now."""
+
+    def add(self, repository_id: int, manifest: ManifestRecord, children: Sequence[tuple[Digest, str]]) -> None:
+        """Store it with its edges: (digest, kind), kind being ``config``, ``layer`` or ``manifest``.
+
+        Storing the same digest again does nothing.
+        """
+
+    def delete(self, repository_id: int, digest: Digest) -> bool:
+        """Remove it and its edges; False if there was none. Tags must have gone first."""
+
+    def absent(self, repository_id: int, digests: Collection[Digest]) -> set[Digest]:
+        """Those of ``digests`` that are neither a linked blob nor a manifest of the repository."""
+
+    def children(self, repository_id: int, digest: Digest) -> Sequence[ManifestRecord]:
+        """The manifests an index lists and this repository holds, in its order; contents included."""
+
+    def referrers(
+        self, repository_id: int, subject: Digest, artifact_types: Collection[str], after: str, limit: int
+    ) -> Sequence[ManifestRecord]:
+        """Manifests with that subject, by digest greater than ``after``; of any type if ``artifact_types`` is empty.
+
+        Their ``content`` is left empty.
+        """
+
+    def sizes(self, repository_id: int, digests: Collection[Digest]) -> dict[Digest, int]:
+        """``total_size`` of those manifests that are here."""
+
+
+class TagRows(Protocol):
+    """Tags of a repository and the memory of their moves."""
+
+    def get(self, repository_id: int, tag: Tag) -> TagRecord | None:
+        """The tag, or None."""
+
+    def put(self, repository_id: int, tag: Tag, digest: Digest, user_id: int | None, at: Instant) -> Digest | None:
+        """Make or move it and remember the move; returns what it pointed at. The same digest again is remembered too."""
+
+    def delete(self, repository_id: int, tag: Tag, user_id: int | None, at: Instant) -> bool:
+        """Remove it and remember that; False if there was none."""
+
+    def of(self, repository_id: int, digest: Digest) -> Sequence[Tag]:
+        """The tags that point at a manifest."""
+
+    def names(self, repository_id: int, after: str, limit: int) -> Sequence[Tag]:
+        """Tag names in byte order, greater than ``after``."""
+
+    def page(
+        self, repository_id: int, text: str, newest_first: bool, offset: int, limit: int
+    ) -> tuple[Sequence[tuple[TagRecord, ManifestRecord]], int]:
+        """Tags whose name contains ``text`` with their manifests, newest push or name first; and how many in all."""
+
+    def events(self, repository_id: int, tag: Tag | None, limit: int) -> Sequence[TagEvent]:
+        """Moves, newest first, of one tag or of all."""
+
+
+class UploadRows(Protocol):
+    """Uploads in flight."""
+
+    def get(self, upload_id: str) -> UploadRecord | None:
+        """The upload, or None."""
+
+    def add(self, upload: UploadRecord) -> None:
+        """Remember a new upload."""
+
+    def advance(self, upload: UploadRecord, before: int) -> bool:
+        """Store size, prefixes and time, if the stored size is still ``before``; else False."""
+
+    def delete(self, upload_id: str) -> bool:
+        """Forget it; False if there was none."""
+
+    def expired(self, before: Instant, limit: int) -> Sequence[str]:
+        """Ids of uploads not touched since ``before``."""
+
+    def known(self, upload_ids: Collection[str]) -> Collection[str]:
+        """Those of ``upload_ids`` that exist."""
+
+    def count(self, user_id: int | None) -> int:
+        """How many uploads this account has in flight."""
+
+
+class Rows(Protocol):
+    """One unit of work: a small store per noun, all in one transaction."""
+
+    @property
+    def repositories(self) -> RepositoryRows: ...
+    @property
+    def blobs(self) -> BlobRows: ...
+    @property
+    def manifests(self) -> ManifestRows: ...
+    @property
+    def tags(self) -> TagRows: ...
+    @property
+    def uploads(self) -> UploadRows: ...
+
+
+class Metadata(Protocol):
+    """Where rows are. Every function given to it sees one consistent state."""
+
+    async def read(self, work: Callable[[Rows], T]) -> T:
+        """Run ``work`` and return what it returns; it must not write."""
+
+    async def write(self, work: Callable[[Rows], T], *, durable: bool = True) -> T:
+        """Run ``work`` in a transaction and commit; an exception undoes all of it and goes on to the caller.
+
+        With ``durable`` the rows survive a power failure once this returns. Without, a power failure (not a crash of
+        the process) may take back the last moments: right for uploads in flight, whose loss only costs a retry.
+        """

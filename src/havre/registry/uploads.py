@@ -1,0 +1,195 @@
+"""Uploads: a blob on its way, as a state machine: start, append, finish or cancel; left alone, it expires.
+
+The row says how many bytes are acknowledged and what their digest is, so that any worker can go on where another
+stopped: a closing PUT without a body compares two digests and reads nothing again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, replace
+
+from havre.errors import ClientGone, DigestInvalid, SizeInvalid, UploadBusy, UploadRangeInvalid, UploadUnknown
+from havre.oci.digest import ALGORITHMS, Digest, Hasher
+from havre.oci.names import RepositoryName
+from havre.oci.ranges import ByteRange
+from havre.registry.policy import check_uploads
+from havre.registry.ports import Body, Clock, Metadata, Rows, UploadStore
+from havre.registry.records import BlobRecord, UploadRecord
+from havre.registry.repositories import ensure
+
+MAX_HASHERS = 1_000
+"""Running digests kept in memory for the next chunk; a lost one only costs reading its bytes again."""
+
+EXPIRY_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """How many uploads an account may have in flight, and for how many milliseconds one may rest."""
+
+    per_account: int = 100
+    expiry: int = 24 * 3600 * 1000
+
+
+class Uploads:
+    """Takes blobs in. Callers have checked that they may push to the repository."""
+
+    def __init__(self, metadata: Metadata, store: UploadStore, clock: Clock, limits: UploadLimits) -> None:
+        self._metadata = metadata
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._hashers: OrderedDict[str, Hasher] = OrderedDict()
+
+    async def start(self, name: RepositoryName, user_id: int | None, algorithm: str = "sha256") -> UploadRecord:
+        """Begin an upload whose blob will be named by ``algorithm``.
+
+        Raises DigestInvalid for an algorithm we do not have, TooManyRequests beyond the account's limit.
+        """
+        if algorithm not in ALGORITHMS:
+            raise DigestInvalid(f"unsupported digest algorithm {algorithm[:40]!r}: use one of {', '.join(ALGORITHMS)}")
+        now = self._clock()
+        upload = UploadRecord(str(uuid.uuid4()), name, user_id, now, now, algorithm=algorithm)
+
+        def work(rows: Rows) -> None:
+            check_uploads(rows.uploads.count(user_id), self._limits.per_account)
+            rows.uploads.add(upload)
+
+        await self._metadata.write(work, durable=False)
+        return upload
+
+    async def get(self, name: RepositoryName, upload_id: str) -> UploadRecord:
+        """The upload, if it belongs to this repository; raises UploadUnknown."""
+        upload = await self._metadata.read(lambda rows: rows.uploads.get(upload_id))
+        if upload is None or upload.repository != name:
+            raise _unknown(upload_id)
+        return upload
+
+    async def append(self, upload: UploadRecord, body: Body, span: ByteRange | None = None) -> UploadRecord:
+        """Take the next bytes, and return the upload as it stands after them.
+
+        ``span`` is where the client says that they lie. Raises UploadRangeInvalid if that is not where the upload
+        ends, SizeInvalid if there are more or fewer bytes than it says (none of them count then), UploadBusy when
+        another request is appending, ClientGone if the client leaves: the bytes that came are kept for a resume.
+        """
+        _check_start(upload, span)
+        hasher = await self._hasher(upload, upload.algorithm)
+        try:
+            await self._store.append(upload.id, upload.size, body, hasher)
+        except ClientGone:
+            await self._advance(upload, hasher)
+            raise
+        _check_length(upload, span, hasher)
+        return await self._advance(upload, hasher)
+
+    async def finish(
+        self, upload: UploadRecord, digest: Digest, body: Body | None = None, span: ByteRange | None = None
+    ) -> BlobRecord:
+        """Take the last bytes if there are any, verify the whole, and link the blob to the repository.
+
+        On return bytes and rows survive a power failure. Raises as ``append``, and DigestInvalid if the content has
+        another digest: the upload is then as it was before this call.
+        """
+        _check_start(upload, span)
+        size, actual = upload.size, upload.prefixes.get(digest.algorithm)
+        if body is not None:
+            hasher = await self._hasher(upload, digest.algorithm)
+            size = await self._store.append(upload.id, upload.size, body, hasher)
+            _check_length(upload, span, hasher)
+            actual = hasher.digest(digest.algorithm)
+        elif actual is None or size == 0:
+            actual = (await self._hasher(upload, digest.algorithm)).digest(digest.algorithm)
+        if actual != digest:
+            raise DigestInvalid(
+                f"the {size} bytes received have the digest {actual}, not {digest}",
+                detail={"digest": str(digest), "actual": str(actual)},
+            )
+        return await self._keep(upload, digest, size)
+
+    async def cancel(self, upload: UploadRecord) -> None:
+        """Forget the upload; its bytes go at once. Raises UploadUnknown if another request ended it first."""
+        self._hashers.pop(upload.id, None)
+        gone = await self._metadata.write(lambda rows: rows.uploads.delete(upload.id), durable=False)
+        await self._store.discard(upload.id)
+        if not gone:
+            raise _unknown(upload.id)
+
+    async def expire(self) -> int:
+        """Remove uploads that rested too long, and bytes that no row knows; returns how many. Safe beside running ones."""
+        before, removed = self._clock() - self._limits.expiry, 0
+        while True:
+            stale = await self._metadata.read(lambda rows: rows.uploads.expired(before, EXPIRY_BATCH))
+            for upload_id in stale:
+                await self._metadata.write(lambda rows, one=upload_id: rows.uploads.delete(one), durable=False)
+                await self._store.discard(upload_id)
+            removed += len(stale)
+            if len(stale) < EXPIRY_BATCH:
+                return removed + await self._store.stale(self._known)
+
+    async def _keep(self, upload: UploadRecord, digest: Digest, size: int) -> BlobRecord:
+        key = await self._store.finish(upload.id, digest, size)
+        now = self._clock()
+
+        def work(rows: Rows) -> BlobRecord:
+            repository = ensure(rows, upload.repository, now)
+            blob = rows.blobs.add(BlobRecord(digest, size, key), now)
+            rows.blobs.link(repository.id, digest, now)
+            rows.uploads.delete(upload.id)
+            return blob
+
+        blob = await self._metadata.write(work)
+        self._hashers.pop(upload.id, None)
+        return blob
+
+    async def _advance(self, upload: UploadRecord, hasher: Hasher) -> UploadRecord:
+        prefixes = {name: hasher.digest(name) for name in hasher.algorithms}
+        after = replace(upload, size=hasher.size, prefixes=prefixes, updated=self._clock())
+        if not await self._metadata.write(lambda rows: rows.uploads.advance(after, upload.size), durable=False):
+            raise UploadBusy(f"upload {upload.id} was changed by another request; ask for its status and go on from there")
+        self._hashers[upload.id] = hasher
+        while len(self._hashers) > MAX_HASHERS:
+            self._hashers.popitem(last=False)
+        return after
+
+    async def _hasher(self, upload: UploadRecord, algorithm: str) -> Hasher:
+        """A hasher fed with the acknowledged bytes: the one this process still has, else by reading them again.
+
+        It leaves the memory meanwhile: should this request fail half-way, its state would not match the row.
+        """
+        kept = self._hashers.pop(upload.id, None)
+        if kept is not None and kept.size == upload.size and algorithm in kept.algorithms:
+            return kept
+        hasher = Hasher(algorithm)
+        if upload.size:
+            async for piece in self._prefix(upload):
+                hasher.update(piece)
+        return hasher
+
+    async def _known(self, upload_ids: Collection[str]) -> Collection[str]:
+        return await self._metadata.read(lambda rows: rows.uploads.known(upload_ids))
+
+    def _prefix(self, upload: UploadRecord) -> AsyncIterator[bytes]:
+        return self._store.read(upload.id, upload.size)
+
+
+def _check_start(upload: UploadRecord, span: ByteRange | None) -> None:
+    if span is not None and span.start != upload.size:
+        raise UploadRangeInvalid(
+            f"the chunk begins at byte {span.start}, but the upload has {upload.size} bytes: send from there",
+            size=upload.size,
+        )
+
+
+def _check_length(upload: UploadRecord, span: ByteRange | None, hasher: Hasher) -> None:
+    got = hasher.size - upload.size
+    if span is not None and got != span.length:
+        raise SizeInvalid(f"the chunk has {got} bytes, its Content-Range announces {span.length}")
+
+
+def _unknown(upload_id: str) -> UploadUnknown:
+    return UploadUnknown(
+        f"there is no upload {upload_id[:64]} in this repository: it was finished, cancelled or has expired; start again"
+    )
