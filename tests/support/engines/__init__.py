@@ -1,0 +1,68 @@
+"""Real container clients - docker, podman, buildah, skopeo - started, isolated and stopped by the tests.
+
+Everything they write lives in one short folder under /tmp (unix sockets allow no long paths), their logins,
+images and configuration are their own, and the machine's docker and podman are neither used nor disturbed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Self
+
+from tests.support.engines.client import Client, Engine
+from tests.support.engines.command import Outcome
+from tests.support.engines.containers import Buildah, Podman, Skopeo
+from tests.support.engines.docker import Docker
+from tests.support.engines.dockerd import Dockerd
+from tests.support.engines.needs import must_be_complete, require_clients
+
+__all__ = [
+    "Buildah",
+    "Client",
+    "Docker",
+    "Dockerd",
+    "Engine",
+    "Machine",
+    "Outcome",
+    "Podman",
+    "Skopeo",
+    "must_be_complete",
+    "require_clients",
+]
+
+
+class Machine:
+    """One computer with the four clients on it, all of them new; use it in a `with` statement.
+
+    `docker` waits for its daemon at first use, so a machine whose docker nobody asks for costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="hvr-", dir="/tmp"))
+        self._dockerd = Dockerd(self.home / "d")
+        self._docker: Docker | None = None
+        self.podman = Podman(self.home / "podman")
+        self.buildah = Buildah(self.home / "buildah")
+        self.skopeo = Skopeo(self.home / "skopeo")
+
+    @property
+    def docker(self) -> Docker:
+        if self._docker is None:
+            self._dockerd.wait()
+            self._docker = Docker(self.home / "docker", self._dockerd)
+        return self._docker
+
+    def client(self, name: str) -> Client:
+        client: Client = getattr(self, name)
+        return client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._dockerd.stop()
+        for client in (self.podman, self.buildah, self.skopeo):
+            client.stop()
+        shutil.rmtree(self.home)
