@@ -28,7 +28,7 @@ classes from the wire. ``code`` is always one of the fourteen codes of the OCI d
     ├── Unsupported                 405 UNSUPPORTED
     ├── InputInvalid                400 UNSUPPORTED
     ├── TooManyRequests             429 TOOMANYREQUESTS
-    ├── Unavailable                 503 TOOMANYREQUESTS
+    │   └── Unavailable             503 TOOMANYREQUESTS
     ├── ClientGone                  400 BLOB_UPLOAD_INVALID   (never reaches anyone: the caller has left)
     └── ConfigError                 (start-up only; never on the wire)
 """
