@@ -1,0 +1,248 @@
+"""Bytes in files: the default store. ``layout`` says where they are, ``disk`` in which order they are synced.
+
+The event loop never waits for the disk: system calls that may take long run in a few threads. While a thread hashes
+and writes one piece of an upload, the next piece is gathered from the network; while a reader is sent one piece, the
+next is read. So a request holds two pieces in memory, however large the layer is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from havre.errors import BlobUnknown, HavreError, Unavailable, UploadUnknown
+from havre.oci.digest import Digest, Hasher
+from havre.oci.ranges import ByteRange
+from havre.registry.ports import Body, Clock, Elsewhere, LocalFile
+from havre.registry.records import Instant
+from havre.storage import disk
+from havre.storage.layout import Layout
+
+WRITE_PIECE = 1024 * 1024
+"""Bytes gathered before a thread is given them."""
+
+READ_PIECE = 512 * 1024
+"""Bytes read at a time."""
+
+STALE_AFTER = 60 * 60 * 1000
+"""Milliseconds for which an upload without a row is left alone."""
+
+_BATCH = 500
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Threads:
+    """The threads that wait for the disk. None runs before the first job, so a process may fork until then."""
+
+    def __init__(self, number: int = 16) -> None:
+        self._pool = ThreadPoolExecutor(number, "storage")
+
+    def start(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Begin a job."""
+        return self._pool.submit(function, *args, **kwargs)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do a job and wait for it."""
+        return await asyncio.wrap_future(self.start(function, *args, **kwargs))
+
+    def close(self) -> None:
+        """Wait for running jobs and end the threads."""
+        self._pool.shutdown()
+
+
+async def finished(job: Future[T]) -> T:
+    """The result of a job that runs to its end even if the waiting task is cancelled."""
+    return await asyncio.shield(asyncio.wrap_future(job))
+
+
+class FileBlobs:
+    """Finished content, as files."""
+
+    def __init__(self, layout: Layout, threads: Threads) -> None:
+        self._layout = layout
+        self._threads = threads
+
+    async def size(self, key: str) -> int | None:
+        """Bytes stored under ``key``, None if there is nothing."""
+        with disk.failures_named("looking for a blob"):
+            # Not in a thread: one stat costs less than the way there and back.
+            return disk.size_of(self._layout.blob(key))
+
+    async def locate(self, key: str) -> LocalFile | Elsewhere | None:
+        """The blob's file, None if there is nothing."""
+        path = self._layout.blob(key)
+        with disk.failures_named("looking for a blob"):
+            return LocalFile(str(path)) if disk.size_of(path) is not None else None
+
+    def read(self, key: str, span: ByteRange) -> AsyncIterator[bytes]:
+        """The bytes of ``span``. Raises BlobUnknown, and Unavailable if the file is shorter or can not be read."""
+        missing = BlobUnknown(f"there is no content under the key {key}")
+        return _read(self._threads, self._layout.blob(key), span, missing)
+
+    async def delete(self, key: str) -> None:
+        """Remove the content; nothing happens if there is none."""
+        path = self._layout.blob(key)
+        with disk.failures_named("deleting a blob"):
+            await self._threads.run(path.unlink, missing_ok=True)
+
+
+class FileUploads:
+    """Content on its way, one locked file per upload."""
+
+    def __init__(self, layout: Layout, threads: Threads, clock: Clock) -> None:
+        self._layout = layout
+        self._threads = threads
+        self._clock = clock
+        self._publisher = disk.Publisher()
+
+    async def append(self, upload_id: str, offset: int, body: Body, hasher: Hasher) -> int:
+        """Write ``body`` at ``offset``, as the port says. ``hasher`` is fed in a thread: leave it alone meanwhile."""
+        opening = self._threads.start(disk.UploadFile, self._layout.upload(upload_id), offset)
+        try:
+            file = await finished(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_opened)
+            raise
+        writer = _Writer(self._threads, file, hasher)
+        try:
+            try:
+                async for chunk in body:
+                    await writer.add(chunk)
+            finally:
+                await writer.flush()
+            return file.size
+        finally:
+            writer.close()
+
+    def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
+        """The first ``size`` bytes. Raises UploadUnknown, and Unavailable if there are fewer."""
+        missing = UploadUnknown(f"the bytes of the upload {upload_id} are gone: begin a new upload")
+        return _read(self._threads, self._layout.upload(upload_id), ByteRange(0, size), missing)
+
+    async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
+        """Sync the bytes, rename them to their digest, sync the name; return the key."""
+        key = self._layout.key(digest)
+        upload, blob = self._layout.upload(upload_id), self._layout.blob(key)
+        await finished(self._threads.start(self._publisher.publish, upload, blob, size))
+        return key
+
+    async def discard(self, upload_id: str) -> None:
+        """Remove the file. A request that is still writing to it writes to nothing from then on."""
+        path = self._layout.upload(upload_id)
+        with disk.failures_named("discarding an upload"):
+            await self._threads.run(path.unlink, missing_ok=True)
+
+    async def stale(self, known: Callable[[Collection[str]], Awaitable[Collection[str]]]) -> int:
+        """Remove old files that ``known`` does not know and no request holds; returns how many."""
+        removed = 0
+        before: Instant = self._clock() - STALE_AFTER
+        with (
+            disk.failures_named("looking for stale uploads"),
+            closing(disk.old_files(self._layout.uploads, before / 1000)) as names,
+        ):
+            while batch := await self._threads.run(_take, names):
+                orphans = set(batch) - set(await known(batch))
+                paths = [self._layout.uploads / name for name in orphans]
+                removed += sum(await self._threads.run(list, map(disk.remove_unless_busy, paths)))
+        return removed
+
+
+class _Writer:
+    """Gathers the chunks of one append into pieces, and gives each to a thread while the next one is gathered."""
+
+    def __init__(self, threads: Threads, file: disk.UploadFile, hasher: Hasher) -> None:
+        self._threads = threads
+        self._file = file
+        self._hasher = hasher
+        self._piece = bytearray()
+        self._job: Future[None] | None = None
+
+    async def add(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self._piece += chunk
+        if len(self._piece) >= WRITE_PIECE:
+            await self._hand_over()
+
+    async def flush(self) -> None:
+        """Write what is still in memory, and wait until everything is written."""
+        if self._piece:
+            await self._hand_over()
+        await self._settle()
+
+    async def _hand_over(self) -> None:
+        # Settled first: if this is cancelled, the piece is still there and the bytes stay in order.
+        await self._settle()
+        piece, self._piece = self._piece, bytearray()
+        self._job = self._threads.start(self._file.write, piece, self._hasher)
+
+    async def _settle(self) -> None:
+        if self._job:
+            await finished(self._job)
+
+    def close(self) -> None:
+        """Close the file: at once, or as soon as the thread has written its piece if the append was cancelled."""
+        if self._job:
+            self._job.add_done_callback(lambda _: self._file.close())
+        else:
+            self._file.close()
+
+
+def _close_opened(opening: Future[disk.UploadFile]) -> None:
+    if not opening.exception():
+        opening.result().close()
+
+
+def _take(names: Iterator[str]) -> list[str]:
+    return list(islice(names, _BATCH))
+
+
+async def _read(threads: Threads, path: Path, span: ByteRange, missing: HavreError) -> AsyncIterator[bytes]:
+    """The bytes of ``span``, read one piece ahead. Raises ``missing`` if there is no file, Unavailable otherwise."""
+    descriptor = await _open(threads, path, missing)
+    position, job = span.start, None
+    try:
+        while position < span.stop:
+            job = job or threads.start(os.pread, descriptor, min(READ_PIECE, span.stop - position), position)
+            with disk.failures_named("reading"):
+                piece = await finished(job)
+            if not piece:
+                raise Unavailable(
+                    f"the registry's storage holds only {position} bytes of {path.name}, {span.stop} were expected"
+                )
+            position += len(piece)
+            rest = span.stop - position
+            job = threads.start(os.pread, descriptor, min(READ_PIECE, rest), position) if rest else None
+            yield piece
+    finally:
+        if job:
+            job.add_done_callback(lambda _: os.close(descriptor))
+        else:
+            os.close(descriptor)
+
+
+async def _open(threads: Threads, path: Path, missing: HavreError) -> int:
+    opening = threads.start(os.open, path, os.O_RDONLY)
+    try:
+        with disk.failures_named("reading"):
+            return await finished(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(lambda done: None if done.exception() else os.close(done.result()))
+        raise
+    except Unavailable as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise missing from error.__cause__
+        raise
+
+
+def system_clock() -> Instant:
+    """Milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000

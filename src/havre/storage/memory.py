@@ -1,0 +1,135 @@
+"""Bytes in memory: the same promises without a disk, for tests and for trying things out.
+
+Everything is gone when the process ends, and only one process sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+
+from havre.errors import BlobUnknown, Unavailable, UploadBusy, UploadInvalid, UploadUnknown
+from havre.oci.digest import Digest, Hasher
+from havre.oci.ranges import ByteRange
+from havre.registry.ports import Body, Clock, Elsewhere, LocalFile
+from havre.registry.records import Instant
+from havre.storage.filesystem import READ_PIECE, STALE_AFTER
+
+
+class MemoryBlobs:
+    """Finished content, as byte strings."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
+
+    async def size(self, key: str) -> int | None:
+        """Bytes stored under ``key``, None if there is nothing."""
+        content = self._contents.get(key)
+        return None if content is None else len(content)
+
+    async def locate(self, key: str) -> LocalFile | Elsewhere | None:
+        """None: only ``read`` can give what is in memory."""
+        return None
+
+    async def read(self, key: str, span: ByteRange) -> AsyncIterator[bytes]:
+        """The bytes of ``span``. Raises BlobUnknown, and Unavailable if there are fewer."""
+        if key not in self._contents:
+            raise BlobUnknown(f"there is no content under the key {key[:200]!r}")
+        async for piece in _pieces(self._contents[key], span):
+            yield piece
+
+    async def delete(self, key: str) -> None:
+        """Remove the content; nothing happens if there is none."""
+        self._contents.pop(key, None)
+
+    def keep(self, key: str, content: bytes) -> None:
+        """Store what an upload has finished."""
+        self._contents[key] = content
+
+    def __len__(self) -> int:
+        return len(self._contents)
+
+
+@dataclass(slots=True)
+class _Upload:
+    touched: Instant
+    content: bytearray = field(default_factory=bytearray)
+    busy: bool = False
+
+
+class MemoryUploads:
+    """Content on its way to ``blobs``."""
+
+    def __init__(self, blobs: MemoryBlobs, clock: Clock) -> None:
+        self._blobs = blobs
+        self._clock = clock
+        self._uploads: dict[str, _Upload] = {}
+
+    async def append(self, upload_id: str, offset: int, body: Body, hasher: Hasher) -> int:
+        """Write ``body`` at ``offset``, as the port says."""
+        upload = self._idle(upload_id) or _Upload(self._clock())
+        if len(upload.content) < offset:
+            raise _too_short(upload_id, offset, len(upload.content))
+        self._uploads[upload_id] = upload
+        upload.busy = True
+        try:
+            del upload.content[offset:]
+            async for chunk in body:
+                hasher.update(chunk)
+                upload.content += chunk
+        finally:
+            upload.busy = False
+            upload.touched = self._clock()
+        return len(upload.content)
+
+    async def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
+        """The first ``size`` bytes. Raises UploadUnknown, and Unavailable if there are fewer."""
+        if upload_id not in self._uploads:
+            raise UploadUnknown(f"the bytes of the upload {upload_id} are gone: begin a new upload")
+        async for piece in _pieces(self._uploads[upload_id].content, ByteRange(0, size)):
+            yield piece
+
+    async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
+        """Keep the first ``size`` bytes as content and return its key."""
+        key = str(digest)
+        if await self._blobs.size(key) != size:
+            upload = self._idle(upload_id)
+            content = bytes(upload.content[:size]) if upload else b""
+            if len(content) < size:
+                raise _too_short(upload_id, size, len(content))
+            self._blobs.keep(key, content)
+        self._uploads.pop(upload_id, None)
+        return key
+
+    async def discard(self, upload_id: str) -> None:
+        """Forget the upload; nothing happens if it is unknown."""
+        self._uploads.pop(upload_id, None)
+
+    async def stale(self, known: Callable[[Collection[str]], Awaitable[Collection[str]]]) -> int:
+        """Forget old uploads that ``known`` does not know and no request holds; returns how many."""
+        before = self._clock() - STALE_AFTER
+        old = [name for name, upload in self._uploads.items() if upload.touched < before and not upload.busy]
+        orphans = set(old) - set(await known(old)) if old else set()
+        for name in orphans:
+            self._uploads.pop(name, None)
+        return len(orphans)
+
+    def _idle(self, upload_id: str) -> _Upload | None:
+        upload = self._uploads.get(upload_id)
+        if upload and upload.busy:
+            raise UploadBusy(f"another request is writing to the upload {upload_id}: wait for it to end")
+        return upload
+
+    def __len__(self) -> int:
+        return len(self._uploads)
+
+
+def _too_short(upload_id: str, wanted: int, stored: int) -> UploadInvalid:
+    return UploadInvalid(f"{stored} bytes of the upload {upload_id} are stored, not {wanted}: begin a new upload")
+
+
+async def _pieces(content: bytes | bytearray, span: ByteRange) -> AsyncIterator[bytes]:
+    if len(content) < span.stop:
+        raise Unavailable(f"only {len(content)} bytes are stored, {span.stop} were expected")
+    for start in range(span.start, span.stop, READ_PIECE):
+        yield bytes(content[start : min(start + READ_PIECE, span.stop)])
