@@ -67,7 +67,8 @@ class Client(ABC):
         """Puts a made image among the client's own and tags it `reference`: what a build ends with."""
 
     @abstractmethod
-    def push(self, reference: str) -> Outcome: ...
+    def push(self, reference: str, *options: str) -> Outcome:
+        """Sends the image tagged `reference`; the last line it prints then holds the digest of the manifest."""
 
     @abstractmethod
     def pull(self, reference: str) -> Outcome: ...

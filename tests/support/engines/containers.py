@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 from tests.support.engines.client import Client, Engine
@@ -83,6 +84,14 @@ class _Containers(Client):
     def stop(self) -> None:
         unmount_below(self.home)
 
+    def telling_digest(self, command: str, *arguments: str) -> Outcome:
+        """Runs a command that writes the digest of what it sent to a file, and adds that to its output."""
+        told = self.home / "digest"
+        told.unlink(missing_ok=True)
+        outcome = self(command, f"--digestfile={told}", *arguments)
+        digest = told.read_text() if told.exists() else ""
+        return replace(outcome, output=f"{outcome.output}\n{digest}\n")
+
 
 class Podman(_Containers, Engine):
     name = "podman"
@@ -92,7 +101,7 @@ class Podman(_Containers, Engine):
         self("tag", f"localhost/{image.name}:latest", reference).ok()
 
     def push(self, reference: str, *options: str) -> Outcome:
-        return self("push", *self.plain, *options, reference)
+        return self.telling_digest("push", *self.plain, *options, reference)
 
     def pull(self, reference: str) -> Outcome:
         return self("pull", *self.plain, reference)
@@ -109,7 +118,7 @@ class Buildah(_Containers, Engine):
         self("tag", identity, reference).ok()
 
     def push(self, reference: str, *options: str) -> Outcome:
-        return self("push", *self.plain, *options, reference)
+        return self.telling_digest("push", *self.plain, *options, reference)
 
     def pull(self, reference: str) -> Outcome:
         return self("pull", *self.plain, reference)
@@ -137,7 +146,7 @@ class Skopeo(_Containers):
 
     def push(self, reference: str, *options: str) -> Outcome:
         source = f"oci:{self._images[reference]}:latest"
-        return self("copy", "--dest-tls-verify=false", *options, source, f"docker://{reference}")
+        return self.telling_digest("copy", "--dest-tls-verify=false", *options, source, f"docker://{reference}")
 
     def pull(self, reference: str, *options: str) -> Outcome:
         target = f"oci:{self._scratch / 'pulled'}:{abs(hash(reference))}"

@@ -47,8 +47,8 @@ class Docker(Engine):
         self("load", "--quiet", "--input", str(image.archive(self._scratch))).ok()
         self("tag", image.name, reference).ok()
 
-    def push(self, reference: str) -> Outcome:
-        return self("push", reference)
+    def push(self, reference: str, *options: str) -> Outcome:
+        return self("push", *options, reference)
 
     def pull(self, reference: str) -> Outcome:
         return self("pull", reference)

@@ -1,0 +1,43 @@
+"""Pulling on another, empty machine, and running what came."""
+
+import pytest
+
+from tests.clients.conftest import ENGINES
+from tests.support.desk import Desk
+from tests.support.images import Image, layer, noise
+from tests.support.python_hello import GREETING, python_hello_world
+
+pytestmark = pytest.mark.clients
+
+LARGE = 5_000_000  # bytes; podman resumes only after a whole megabyte has come
+
+
+@pytest.mark.parametrize("client", ENGINES, indirect=True)
+def test_a_pulled_image_runs_and_greets(alice: Desk, stranger: Desk):
+    alice.publish(python_hello_world(), "python-hello-world")
+    stranger.pull("python-hello-world", of=alice.person).ok()
+    assert GREETING in stranger.run("python-hello-world", of=alice.person)
+
+
+@pytest.mark.parametrize("client", ENGINES, indirect=True)
+def test_an_image_pulled_by_digest_runs_and_greets(alice: Desk, stranger: Desk):
+    digest = alice.publish(python_hello_world(), "python-hello-world:by-digest")
+    stranger.pull(f"python-hello-world@{digest}", of=alice.person).ok()
+    assert GREETING in stranger.run(f"python-hello-world@{digest}", of=alice.person)
+
+
+def test_the_digest_pulled_is_the_digest_pushed(alice: Desk, stranger: Desk, image: Image):
+    digest = alice.publish(image)
+    with alice.hub.wire.watched() as traffic:
+        stranger.pull(f"{image.name}@{digest}", of=alice.person).ok()
+    assert traffic.count("GET", f"/manifests/{digest}") == 1
+
+
+def test_a_download_that_breaks_off_is_resumed_where_it_stopped(alice: Desk, stranger: Desk, image: Image):
+    large = Image(image.name, (layer({"data": noise(image.name, LARGE)}),))
+    alice.publish(large)
+    alice.hub.wire.cut_once("/blobs/", after=LARGE // 2)
+    with alice.hub.wire.watched() as traffic:
+        stranger.pull(image.name, of=alice.person).ok()
+    assert len(traffic.resumed) == 1
+    assert traffic.resumed[0].received < LARGE
