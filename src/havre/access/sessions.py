@@ -1,0 +1,78 @@
+"""Sessions: browsers that are signed in. The cookie holds 256 random bits, the row their SHA-256."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+from havre.access.actors import Actor
+from havre.access.ports import Metadata, Rows
+from havre.access.records import SessionRecord
+from havre.errors import HavreError, InputInvalid
+from havre.registry.ports import Clock
+
+MAX_SESSIONS = 50
+"""Of one account; opening one more ends the one not seen for longest."""
+
+_DAY = 86_400_000
+_LAZY = 5 * 60_000
+"""Milliseconds in which the time last seen is written at most once."""
+
+
+class Sessions:
+    """Opens, resolves, lists and ends sessions. A session lives ``days`` after it was last seen."""
+
+    def __init__(self, metadata: Metadata, clock: Clock, days: int = 30) -> None:
+        self._metadata = metadata
+        self._clock = clock
+        self._life = days * _DAY
+
+    async def open(self, user_id: int, address: str, user_agent: str) -> str:
+        """Begin a session; returns the secret for the cookie."""
+        secret, now = secrets.token_urlsafe(32), self._clock()
+        shown = "".join(c for c in user_agent[:200] if c.isprintable())
+
+        def work(rows: Rows) -> None:
+            rows.sessions.trim(user_id, now, MAX_SESSIONS - 1)
+            rows.sessions.add(_hash(secret), user_id, now, now + self._life, address[:64], shown)
+
+        await self._metadata.write(work)
+        return secret
+
+    async def resolve(self, secret: str) -> tuple[Actor, SessionRecord] | None:
+        """Whose session is it? None if it is unknown, ended or expired, or if the account is disabled."""
+        secret_hash, now = _hash(secret), self._clock()
+        found = await self._metadata.read(lambda rows: rows.sessions.find(secret_hash))
+        if found is None:
+            return None
+        session, user = found
+        if session.expires <= now or user.disabled:
+            return None
+        if now - session.last_seen >= _LAZY:
+            # A database that can not be written must not stop people from reading.
+            with contextlib.suppress(HavreError):
+                await self._metadata.write(
+                    lambda rows: rows.sessions.touch(session.id, now, now + self._life), durable=False
+                )
+        return Actor(user.id, user.name, user.is_admin), session
+
+    async def list(self, user_id: int) -> Sequence[SessionRecord]:
+        """An account's sessions, the last seen first."""
+        now = self._clock()
+        return await self._metadata.read(lambda rows: rows.sessions.of(user_id, now, MAX_SESSIONS))
+
+    async def revoke(self, user_id: int, session_id: int) -> None:
+        """End one of an account's sessions. Raises InputInvalid if there is no such session."""
+        if not await self._metadata.write(lambda rows: rows.sessions.delete(user_id, session_id)):
+            raise InputInvalid(f"this account has no session {session_id}", field="session")
+
+    async def close(self, secret: str) -> None:
+        """End the session with this secret; nothing happens if there is none."""
+        secret_hash = _hash(secret)
+        await self._metadata.write(lambda rows: rows.sessions.delete_secret(secret_hash))
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret[:200].encode(errors="surrogatepass")).digest()
