@@ -6,10 +6,11 @@ from tests.rules.source import SRC, TESTS, none_of
 NOUNS = ("blobs", "uploads", "manifests", "tags", "referrers")
 
 BESIDE_THE_NOUNS = {
+    "call",  # one call of any of them: who, which repository, the headers that all answers share
     "catalog",  # the list of repositories; its noun is registry/repositories
     "ping",  # GET /v2/ itself: whether the caller is known
 }
-"""What server/v2 may hold besides: addresses of the specification that are no noun of ours."""
+"""What server/v2 may hold besides: what is no noun of ours."""
 
 
 @pytest.mark.parametrize("noun", NOUNS)

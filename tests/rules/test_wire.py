@@ -11,9 +11,9 @@ def in_v2() -> list[Module]:
 
 
 def builds_a_response(handler: ast.ExceptHandler) -> bool:
-    """Whether the handler returns something or makes a response itself."""
+    """Whether the handler returns more than None or a flag, or makes a response itself."""
     for node in ast.walk(handler):
-        if isinstance(node, ast.Return) and node.value is not None:
+        if isinstance(node, ast.Return) and node.value and not isinstance(node.value, ast.Constant):
             return True
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
