@@ -7,6 +7,7 @@ allows was decided when it was made; verifying one reads no rows, and a token se
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,25 +71,19 @@ class BearerTokens:
         """Load the key and the instance's id; the very first start makes them. Of several at once, all get the same."""
         from joserfc.jwk import ECKey
 
-        def load(rows: Rows) -> tuple[str | None, str | None]:
-            return rows.settings.get("instance_id"), rows.settings.get("token_key")
+        def load(rows: Rows) -> tuple[str, str] | None:
+            instance, key = rows.settings.get("instance_id"), rows.settings.get("token_key")
+            return (instance, key) if instance and key else None
 
-        instance, key = await self._metadata.read(load)
-        if instance is None or key is None:
-            import json
+        def make(rows: Rows) -> tuple[str, str]:
+            return rows.settings.put_first("instance_id", new_instance), rows.settings.put_first("token_key", new_key)
 
+        known = await self._metadata.read(load)
+        if known is None:
             new_instance = str(uuid.uuid4())
             new_key = json.dumps(ECKey.generate_key("P-256").as_dict(private=True))
-
-            def make(rows: Rows) -> tuple[str, str]:
-                return rows.settings.put_first("instance_id", new_instance), rows.settings.put_first(
-                    "token_key", new_key
-                )
-
-            self.instance_id, key = await self._metadata.write(make)
-        else:
-            self.instance_id = instance
-        self._key = ECKey.import_key(key)
+            known = await self._metadata.write(make)
+        self.instance_id, self._key = known[0], ECKey.import_key(known[1])
 
     def mint(self, actor: Actor, access: Access, now: Instant) -> str:
         """A token with which ``actor`` may do what ``access`` says; the caller has checked that it may."""

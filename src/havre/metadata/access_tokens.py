@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from havre.access.actors import Action, Grant
 from havre.access.records import AccessToken, User
@@ -50,7 +50,7 @@ def _read_grants(text: str) -> tuple[Grant, ...]:
     )
 
 
-def _read(row: Row[Any]) -> AccessToken:
+def _read(row: Sequence[Any]) -> AccessToken:
     token_id, uid, user_id, label, hint, grants, *rest = row[: len(_COLUMNS)]
     return AccessToken(token_id, uid, user_id, label, hint, _read_grants(grants), *rest)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from havre.access.records import StoredPassword, User
@@ -31,7 +31,7 @@ _BY_NAME = select(*COLUMNS, users.c.password).where(users.c.name == bindparam("l
 _BY_EMAIL = select(*COLUMNS, users.c.password).where(users.c.email == bindparam("login"))
 
 
-def read_user(row: Row[Any], start: int = 0) -> User:
+def read_user(row: Sequence[Any], start: int = 0) -> User:
     """The account in the columns of ``row`` from ``start``."""
     user_id, name, email, is_admin, disabled, visibility, created, language = row[start : start + len(COLUMNS)]
     return User(user_id, name, email, is_admin, disabled, Visibility(visibility), created, language)

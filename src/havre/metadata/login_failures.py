@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Connection, bindparam, case, delete, select
 
 from havre.metadata.schema import login_failures
-from havre.metadata.upsert import insert
+from havre.metadata.statements import insert
 from havre.registry.records import Instant
 
 _COUNTS = select(login_failures.c.key, login_failures.c.failures, login_failures.c.window_start).where(

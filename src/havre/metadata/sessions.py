@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from havre.access.records import SessionRecord, User
 from havre.metadata.accounts import COLUMNS as USER_COLUMNS
@@ -29,7 +29,7 @@ _FIND = (
 )
 
 
-def _read(row: Row[Any]) -> SessionRecord:
+def _read(row: Sequence[Any]) -> SessionRecord:
     return SessionRecord(*row[: len(_COLUMNS)])
 
 

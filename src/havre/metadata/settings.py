@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, bindparam, select
 
 from havre.metadata.schema import settings
-from havre.metadata.upsert import insert
+from havre.metadata.statements import insert_new
 
 _GET = select(settings.c.value).where(settings.c.key == bindparam("key"))
 
@@ -23,7 +23,5 @@ class SettingRows:
 
     def put_first(self, key: str, value: str) -> str:
         """Set it unless it is set already; returns the value that stands, the first one of concurrent writers."""
-        self._connection.execute(
-            insert(self._connection, settings).values(key=key, value=value).on_conflict_do_nothing()
-        )
+        self._connection.execute(insert_new(self._connection, settings).values(key=key, value=value))
         return str(self._connection.execute(_GET, {"key": key}).scalar_one())
