@@ -6,14 +6,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-
 from tests.support.desk import Desk
-from tests.support.engines import Client, Machine, require_clients
+from tests.support.engines import CLIENTS, Client, Machine, require_clients
 from tests.support.hub import ALICE, BOBBY, Hub
 from tests.support.images import Image, small
-
-CLIENTS = ("docker", "podman", "buildah", "skopeo")
-ENGINES = ("docker", "podman", "buildah")
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +30,7 @@ def elsewhere(here: Machine) -> Iterator[Machine]:
 @pytest.fixture(scope="session")
 def hub(here: Machine, elsewhere: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """Asks for the machines first, so that their daemons start while the hub does."""
-    with Hub(tmp_path_factory.mktemp("hub") / "data") as hub:
+    with Hub(tmp_path_factory.mktemp("hub")) as hub:
         yield hub
 
 

@@ -18,23 +18,24 @@ class Desk:
     def __init__(self, client: Client, hub: Hub, person: Person | None = None, *, secret: str = "") -> None:
         self.client = client
         self.hub = hub
+        self.host = hub.wire.host
         self.person = person
         self._secret = secret or (person.password if person else "")
 
     def __enter__(self) -> Self:
         if self.person:
-            self.client.login(self.hub.host, self.person.name, self._secret).ok()
+            self.client.login(self.host, self.person.name, self._secret).ok()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.person:
-            self.client.logout(self.hub.host).ok()
+            self.client.logout(self.host).ok()
 
     def reference(self, path: str, *, of: Person | None = None) -> str:
         """`path` (`repository`, `repository:tag` or `repository@digest`) in the namespace of the person, or `of` another."""
         owner = of or self.person
         assert owner, "a stranger has no namespace: say whose image it is"
-        return f"{self.hub.host}/{owner.name}/{path}"
+        return f"{self.host}/{owner.name}/{path}"
 
     def push(self, image: Image, path: str = "", *, of: Person | None = None) -> Outcome:
         """Tags `image` and pushes it, under its own name unless `path` says otherwise."""

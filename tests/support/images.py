@@ -186,7 +186,9 @@ def everywhere(name: str) -> Index:
     here = this_architecture()
     other = "arm64" if here != "arm64" else "amd64"
     images = (
-        Image(f"{name}-{architecture}", (layer({"data": noise(name + architecture, 20_000)}),), architecture=architecture)
+        Image(
+            f"{name}-{architecture}", (layer({"data": noise(name + architecture, 20_000)}),), architecture=architecture
+        )
         for architecture in (here, other)
     )
     return Index(name, tuple(images))

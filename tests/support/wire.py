@@ -68,19 +68,24 @@ class Traffic:
 
 
 @dataclass
+class _Request:
+    method: str
+    target: str
+    range: str
+    sent: int = 0
+
+
+@dataclass
 class _Cut:
     """Ends the connection once, in the body of the next answer to a request for a path with `part` in it."""
 
     part: str
     after: int
 
-
-@dataclass
-class _Request:
-    method: str
-    target: str
-    range: str
-    sent: int = 0
+    def fits(self, request: _Request, head: bytes) -> bool:
+        """Whether this answer is meant: a download that is long enough to be cut there."""
+        long_enough = int(_header(head, "content-length") or 0) > self.after
+        return request.method == "GET" and self.part in request.target and long_enough
 
 
 class Wire:
@@ -104,7 +109,7 @@ class Wire:
     def __enter__(self) -> Self:
         self._thread.start()
         self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
-        self.host = "127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
+        self.host = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -126,7 +131,7 @@ class Wire:
             self._watchers.remove(traffic)
 
     def cut_once(self, part: str, *, after: int) -> None:
-        """The next answer for a path with `part` in it breaks off after `after` bytes of its body."""
+        """The next download of more than `after` bytes, from a path with `part` in it, breaks off there."""
         self._cut = _Cut(part, after)
 
     async def _listen(self) -> asyncio.Server:
@@ -159,9 +164,7 @@ class Wire:
         opening = await client.read(1)
         if not opening:
             return
-        server, ask = await asyncio.open_connection(
-            *self._upstream, local_addr=(self._source, 0), limit=HEAD_LIMIT
-        )
+        server, ask = await asyncio.open_connection(*self._upstream, local_addr=(self._source, 0), limit=HEAD_LIMIT)
         try:
             if opening == TLS_HANDSHAKE:
                 ask.write(opening)
@@ -215,7 +218,7 @@ class Wire:
             return await self._answer(request, server, answer_to)
         answer_to.write(head)
         limit = None
-        if self._cut is not None and self._cut.part in request.target and request.method == "GET" and status < 300:
+        if self._cut is not None and self._cut.fits(request, head):
             limit, self._cut = self._cut.after, None
         counted = _Request("", "", "")
         empty = request.method == "HEAD" or status in {204, 304}
@@ -296,7 +299,10 @@ async def _pass(
 
 
 async def _pipe_both(
-    client: asyncio.StreamReader, ask: asyncio.StreamWriter, server: asyncio.StreamReader, answer_to: asyncio.StreamWriter
+    client: asyncio.StreamReader,
+    ask: asyncio.StreamWriter,
+    server: asyncio.StreamReader,
+    answer_to: asyncio.StreamWriter,
 ) -> None:
     async def pipe(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while piece := await source.read(PIECE):

@@ -16,9 +16,14 @@ from tests.support.engines.command import Outcome
 from tests.support.engines.containers import Buildah, Podman, Skopeo
 from tests.support.engines.docker import Docker
 from tests.support.engines.dockerd import Dockerd
-from tests.support.engines.needs import must_be_complete, require_clients
+from tests.support.engines.needs import require_clients
+
+CLIENTS = ("docker", "podman", "buildah", "skopeo")
+ENGINES = ("docker", "podman", "buildah")  # those that can run an image
 
 __all__ = [
+    "CLIENTS",
+    "ENGINES",
     "Buildah",
     "Client",
     "Docker",
@@ -28,7 +33,6 @@ __all__ = [
     "Outcome",
     "Podman",
     "Skopeo",
-    "must_be_complete",
     "require_clients",
 ]
 
