@@ -24,11 +24,11 @@ MAX_QUERY_FIELDS = 128
 class Request:
     """One HTTP request."""
 
-    __slots__ = ("_headers", "_query", "_receive", "actor_name", "client_address", "id", "method", "path", "scheme", "scope")
+    __slots__ = ("_headers", "_query", "actor_name", "client_address", "id", "method", "path", "receive", "scheme", "scope")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
-        self._receive = receive
+        self.receive = receive
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._query: list[tuple[str, str]] | None = None
         self.method: str = scope["method"]
@@ -90,7 +90,7 @@ class Request:
         is not as long as announced."""
         announced, seen = self.content_length, 0
         while True:
-            message = await self._receive()
+            message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone(f"the client left after {seen} bytes")
             chunk = message.get("body", b"")
@@ -147,7 +147,7 @@ class Response:
         body = self.body
         if isinstance(body, bytes) and not _has(headers, b"content-length"):
             headers.append((b"content-length", b"%d" % len(body)))
-        elif body is None and not self.file and self.status != 204 and not _has(headers, b"content-length"):
+        elif body is None and not self.file and self.status not in {204, 304} and not _has(headers, b"content-length"):
             headers.append((b"content-length", b"0"))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         if scope["method"] == "HEAD" or body is None and not self.file:

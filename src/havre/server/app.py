@@ -1,0 +1,170 @@
+"""The composition root: settings in, one ASGI application out. Nothing else wires parts together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from ipaddress import ip_network
+from typing import Any
+
+from havre.access.access_tokens import AccessTokens
+from havre.access.accounts import Accounts
+from havre.access.bearer import BearerTokens
+from havre.access.credentials import Credentials
+from havre.access.passwords import Passwords
+from havre.access.sessions import Sessions
+from havre.config import Config
+from havre.errors import Unsupported
+from havre.metadata.engine import Database
+from havre.registry.blobs import Blobs
+from havre.registry.events import Events
+from havre.registry.images import Images
+from havre.registry.manifests import Manifests
+from havre.registry.ports import Clock
+from havre.registry.records import Instant, Visibility
+from havre.registry.referrers import Referrers
+from havre.registry.repositories import Repositories
+from havre.registry.tags import Tags
+from havre.registry.uploads import UploadLimits, Uploads
+from havre.server import errors
+from havre.server.http import Receive, Request, Response, Scope, Send
+from havre.server.jobs import Jobs, PullCounter
+from havre.server.middleware import Front
+from havre.server.routes import FIXED, V2, by_path
+from havre.server.v2.app import RegistryAPI
+from havre.storage import open_storage
+
+Endpoint = Callable[["App", Request], Awaitable[Response]]
+ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+API = "/api/"
+
+
+def now() -> Instant:
+    """The wall clock."""
+    return time.time_ns() // 1_000_000
+
+
+class App:
+    """Havre as an ASGI application. Building it opens no connection and starts no thread: that is ``start``."""
+
+    def __init__(self, config: Config, clock: Clock = now) -> None:
+        self.config = config
+        self.clock = clock
+        self.database = Database.open(config.database_url)
+        self.storage = open_storage(config.storage_url, config.data, clock)
+        self.events = Events()
+        self.pull_counter = PullCounter()
+        self.events.subscribe(self.pull_counter.hear)
+        self._wire_access()
+        self._wire_registry()
+        self._registry = RegistryAPI(self)
+        self._fixed = by_path(FIXED)
+        self._endpoints: dict[str, Endpoint] = {}
+        self._pages: ASGI | None = None
+        self._api: ASGI | None = None
+        self._jobs = Jobs(self)
+        self._front = Front(self._answer, [ip_network(one) for one in config.trusted_proxies])
+
+    def _wire_access(self) -> None:
+        config, database, clock = self.config, self.database, self.clock
+        passwords = Passwords()
+        self.accounts = Accounts(
+            database, passwords, clock, signup=config.signup, visibility=Visibility(config.default_visibility)
+        )
+        self.access_tokens = AccessTokens(database, clock)
+        self.credentials = Credentials(database, passwords, self.access_tokens, clock)
+        self.sessions = Sessions(database, clock, config.session_days)
+        self.bearer = BearerTokens(database, clock)
+
+    def _wire_registry(self) -> None:
+        config, database, clock = self.config, self.database, self.clock
+        limits = UploadLimits(config.uploads_per_account, config.upload_expiry_hours * 3600 * 1000)
+        self.repositories = Repositories(database, clock)
+        self.blobs = Blobs(database, self.storage.blobs, clock)
+        self.uploads = Uploads(database, self.storage.uploads, clock, limits)
+        self.manifests = Manifests(
+            database, self.blobs, clock, self.events, sparse=config.sparse_manifests == "accept"
+        )
+        self.tags = Tags(database, clock, self.events)
+        self.referrers = Referrers(database)
+        self.images = Images(database, self.manifests, self.blobs)
+
+    async def start(self) -> None:
+        """Connect to the database and begin the periodic work."""
+        await self.database.start()
+        await self.bearer.start()
+        self._jobs.start()
+
+    async def stop(self) -> None:
+        """Finish what is running, and let go of everything."""
+        await self._jobs.stop()
+        await self.database.close()
+        self.storage.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Speak ASGI: requests, and the start and end of the worker."""
+        if scope["type"] == "http":
+            await self._front(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            # Nothing here speaks WebSocket.
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, request: Request, send: Send) -> None:
+        path = request.path
+        if path.startswith(V2) or path == "/v2":
+            response = await self._registry(request)
+        elif path in self._fixed:
+            response = await self._answer_fixed(request)
+        else:
+            framework = self._json_api() if path.startswith(API) else self._web()
+            await framework(request.scope, request.receive, send)
+            return
+        await response(request.scope, send)
+
+    async def _answer_fixed(self, request: Request) -> Response:
+        try:
+            route = self._fixed[request.path].get(request.method)
+            if route is None:
+                raise Unsupported(f"{request.method[:20]} is not offered at {request.path}")
+            return await self._endpoint(route.endpoint)(self, request)
+        except Exception as error:  # noqa: BLE001 - handed to the one translation of failures
+            return errors.response(error, request, self.config.external_url)
+
+    def _endpoint(self, address: str) -> Endpoint:
+        if address not in self._endpoints:
+            module, _, function = address.partition(":")
+            self._endpoints[address] = getattr(import_module(f"havre.server.{module}"), function)
+        return self._endpoints[address]
+
+    # Frameworks and templates take megabytes and tenths of seconds: a registry that nobody looks at never pays.
+
+    def _web(self) -> ASGI:
+        if self._pages is None:
+            from havre.web.app import create_pages
+
+            self._pages = create_pages(self)
+        return self._pages
+
+    def _json_api(self) -> ASGI:
+        if self._api is None:
+            from havre.server.api import create_api
+
+            self._api = create_api(self)
+        return self._api
+
+
+def create_app(config: Config, **options: Any) -> App:
+    """The application for these settings."""
+    return App(config, **options)

@@ -1,0 +1,30 @@
+"""Health and figures: is the process alive, can it do its work, and what has it done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from havre.oci.names import RepositoryName
+from havre.server.http import Request, Response
+from havre.server.metrics import exposition
+from havre.server.v2.call import json
+
+if TYPE_CHECKING:
+    from havre.server.app import App
+
+
+async def alive(_app: App, _request: Request) -> Response:
+    """200 as long as the process answers at all."""
+    return json({"status": "alive"})
+
+
+async def ready(app: App, _request: Request) -> Response:
+    """200 when the database answers; a failure is told as 503 by the one translation of errors."""
+    await app.database.read(lambda rows: rows.repositories.get(RepositoryName("readyz")))
+    return json({"status": "ready"})
+
+
+async def metrics(_app: App, _request: Request) -> Response:
+    """Prometheus text of all workers together."""
+    content_type, text = exposition()
+    return Response(200, [("content-type", content_type)], text)

@@ -1,0 +1,89 @@
+"""Work between requests: expired uploads, pull counters, old sessions.
+
+Counters are flushed by every worker, for each holds its own. The rest is done by one process at a time: the one that
+holds the lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from havre.errors import HavreError
+from havre.registry.events import Event, Pulled, Pushed
+from havre.server.metrics import PULLS, PUSHES
+
+if TYPE_CHECKING:
+    from havre.server.app import App
+
+log = logging.getLogger("havre.jobs")
+
+FLUSH_SECONDS = 2
+EXPIRY_SECONDS = 600
+
+
+class PullCounter:
+    """Counts pulls in memory and writes them down now and then, so that a pull never waits for a transaction."""
+
+    def __init__(self) -> None:
+        self._waiting: Counter[int] = Counter()
+
+    def hear(self, event: Event) -> None:
+        """Listen to the registry's events."""
+        if isinstance(event, Pulled):
+            self._waiting[event.repository_id] += 1
+            PULLS.inc()
+        elif isinstance(event, Pushed):
+            PUSHES.inc()
+
+    async def flush(self, app: App) -> None:
+        """Write down what was counted since the last time."""
+        if self._waiting:
+            counted, self._waiting = self._waiting, Counter()
+            await app.repositories.count_pulls(list(counted.items()))
+
+
+class Jobs:
+    """Runs the periodic work of one worker from ``start`` to ``stop``."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin."""
+        self._tasks = [
+            asyncio.create_task(self._every(FLUSH_SECONDS, self._flush)),
+            asyncio.create_task(self._every(EXPIRY_SECONDS, self._expire)),
+        ]
+
+    async def stop(self) -> None:
+        """End, with the last counts written."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(HavreError):
+            await self._flush()
+
+    async def _flush(self) -> None:
+        await self._app.pull_counter.flush(self._app)
+
+    async def _expire(self) -> None:
+        # Expiry is safe beside itself: two workers that meet here do the work twice, not wrongly.
+        removed = await self._app.uploads.expire()
+        if removed:
+            log.info("removed %d unfinished uploads", removed)
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except HavreError as error:
+                log.warning("%s", error.message)
+            except Exception:
+                log.exception("a periodic job failed; it will be tried again")
+            await asyncio.sleep(seconds)

@@ -1,0 +1,97 @@
+"""Serving: one parent that imports everything and opens nothing, and workers forked from it that share its memory."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from havre.config import Config
+from havre.errors import ConfigError
+from havre.server import logs
+
+if TYPE_CHECKING:
+    from havre.server.app import App
+
+log = logging.getLogger("havre.serve")
+
+SHUTDOWN_SECONDS = 30
+"""How long requests in flight may take after a stop was asked for."""
+
+MAX_HEAD = 64 * 1024
+"""Bytes of one request's head. The head is given 30 seconds to arrive."""
+
+BACKPRESSURE = 512
+"""Requests that one worker handles at a time; further ones wait in the socket."""
+
+
+def serve(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight. Raises ConfigError for settings that can not work."""
+    logs.configure(config.log_format, config.log_level)
+    host, port = _address(config.listen)
+    from havre.metadata.upgrade import upgrade_in_child
+
+    upgrade_in_child(config.database_url)
+    figures = tempfile.mkdtemp(prefix="havre-metrics-")
+    # prometheus_client looks for this when it is first imported, which is below.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
+    try:
+        _run(config, host, port)
+    finally:
+        shutil.rmtree(figures, ignore_errors=True)
+
+
+def _run(config: Config, host: str, port: int) -> None:
+    from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
+    from granian.http import HTTP1Settings, HTTP2Settings
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    # What the workers need is imported here, once, so that they share its pages.
+    from havre.server.app import App, create_app
+
+    server = Server(
+        "havre",
+        host,
+        port,
+        interface=Interfaces.ASGI,
+        workers=config.workers,
+        loop=Loops.uvloop,
+        http=HTTPModes.auto,
+        websockets=False,
+        backpressure=BACKPRESSURE,
+        http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD * 8),
+        http2_settings=HTTP2Settings(max_headers_size=MAX_HEAD),
+        log_level=LogLevels.warning,
+        log_dictconfig={"loggers": {}},  # its lines go where ours go
+        ssl_cert=Path(config.tls_certificate) if config.tls_certificate else None,
+        ssl_key=Path(config.tls_key) if config.tls_key else None,
+        ssl_protocol_min=SSLProtocols.tls12,
+        respawn_failed_workers=True,
+        workers_kill_timeout=SHUTDOWN_SECONDS,
+    )
+
+    def load(_target: str) -> App:
+        return create_app(config)
+
+    scheme = "https" if config.tls_certificate else "http"
+    log.info("Havre serves %s://%s with its data in %s", scheme, config.listen, config.data)
+    # Objects made so far are left out of collections, which would write to the pages that workers share.
+    gc.freeze()
+    server.serve(target_loader=load)
+
+
+def _address(listen: str) -> tuple[str, int]:
+    """Host and port of ``HOST:PORT``, a name resolved to an address; raises ConfigError."""
+    host, _, port = listen.rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]") or "0.0.0.0", int(port), type=socket.SOCK_STREAM)  # noqa: S104 - asked for
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"listen is {listen!r}, which is no address here: write HOST:PORT, such as 127.0.0.1:5000") from error
+    address = found[0][4]
+    return str(address[0]), int(address[1])
