@@ -1,7 +1,11 @@
 """The schema: every table, for SQLite and PostgreSQL alike.
 
 Times are milliseconds since 1970 UTC in BIGINT. Text that is sorted or compared bytewise (names, tags, digests) uses
-the ``C`` collation on PostgreSQL; SQLite compares bytes anyway. Migrations in ``migrations/`` lead to exactly this.
+the ``C`` collation on PostgreSQL; SQLite compares bytes anyway. What may be long stands last in its table: SQLite
+walks over it to reach the columns behind. Migrations in ``migrations/`` lead to exactly this.
+
+Ids of users and repositories are never given again (``sqlite_autoincrement``; PostgreSQL's sequences do that anyway):
+counters, tokens and caches may still hold one when the row is gone.
 """
 
 from __future__ import annotations
@@ -54,6 +58,7 @@ users = Table(
     Column("default_visibility", String, nullable=False, default="public"),
     Column("language", String, nullable=False, default=""),
     Column("created", Time, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 namespaces = Table(
@@ -120,13 +125,14 @@ repositories = Table(
     Column("name", Bytewise, nullable=False, comment="the path within the namespace"),
     Column("path", Bytewise, nullable=False, unique=True, comment="the path on the wire"),
     Column("visibility", String, nullable=False),
-    Column("description", Text, nullable=False, default=""),
-    Column("readme", Text, nullable=False, default=""),
     Column("pulls", BigInteger, nullable=False, default=0),
     Column("created", Time, nullable=False),
     Column("updated", Time, nullable=False),
+    Column("description", Text, nullable=False, default=""),
+    Column("readme", Text, nullable=False, default=""),
     UniqueConstraint("namespace_id", "name"),
     CheckConstraint("visibility IN ('public', 'private')", name="visibility"),
+    sqlite_autoincrement=True,
 )
 
 blobs = Table(
@@ -154,14 +160,14 @@ manifests = Table(
     Column("repository_id", Id, ForeignKey("repositories.id", ondelete="CASCADE"), nullable=False),
     Column("digest", Bytewise, nullable=False),
     Column("media_type", String, nullable=False),
-    Column("content", LargeBinary, nullable=False),
     Column("size", Integer, nullable=False),
     Column("artifact_type", String, nullable=False, default=""),
     Column("subject", Bytewise, nullable=True),
     Column("platform", String, nullable=False, default=""),
     Column("total_size", BigInteger, nullable=False, default=0),
-    Column("annotations", Text, nullable=False, default="{}", comment="JSON"),
     Column("created", Time, nullable=False),
+    Column("annotations", Text, nullable=False, default="{}", comment="JSON"),
+    Column("content", LargeBinary, nullable=False),
     UniqueConstraint("repository_id", "digest"),
     Index(None, "repository_id", "subject", "digest"),
 )
@@ -199,6 +205,7 @@ tag_events = Table(
     Column("user_id", Id, ForeignKey("users.id", ondelete="SET NULL"), nullable=True),
     Column("at", Time, nullable=False),
     Index(None, "repository_id", "tag", "at"),
+    Index(None, "repository_id", "at"),
 )
 
 uploads = Table(

@@ -1,0 +1,55 @@
+"""What a failing database means for the caller: no room, or not now. Everything else is a fault and goes on as it is."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from havre.errors import HavreError, StorageFull, Unavailable
+
+# SQLite could not grow its shared-memory file: in practice a full disk too.
+_SQLITE_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+_POSTGRESQL_FULL = "53100"
+_CONFLICTS = frozenset({"40001", "40P01"})
+
+DATABASE_ERRORS = (DBAPIError, PoolTimeout, sqlite3.Error)
+"""What SQLAlchemy and the bare driver raise."""
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Did PostgreSQL ask to run the transaction again (serialisation failure or deadlock)?"""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CONFLICTS
+
+
+def translated(error: Exception) -> Exception:
+    """StorageFull or Unavailable if the database has no room or can not answer, else ``error`` itself.
+
+    A broken constraint or statement is not the database's failure, so it is left alone.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if getattr(cause, "sqlite_errorcode", None) in _SQLITE_FULL or getattr(cause, "sqlstate", None) == _POSTGRESQL_FULL:
+        return StorageFull("the disk of the database is full: nothing was changed; free some space and try again")
+    if is_conflict(error):
+        return unavailable("too many changes to the same rows at once")
+    if isinstance(error, (OperationalError, InterfaceError, InternalError, PoolTimeout, sqlite3.OperationalError)):
+        return unavailable("the database does not answer")
+    return error
+
+
+def caused(error: BaseException) -> BaseException:
+    """What to hand to another thread for ``error``: translated, and chained to it as ``raise … from`` would do."""
+    if isinstance(error, StopIteration):
+        # A future refuses it, and whoever waits would wait for ever.
+        failure: BaseException = RuntimeError("a unit of work raised StopIteration")
+    else:
+        failure = translated(error) if isinstance(error, Exception) else error
+    if failure is not error:
+        failure.__cause__ = error
+    return failure
+
+
+def unavailable(why: str) -> HavreError:
+    """A refusal for now, with the advice to try again."""
+    return Unavailable(f"{why}: try again in a moment", retry_after=2)

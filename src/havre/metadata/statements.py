@@ -1,0 +1,44 @@
+"""Pieces of SQL that the two engines spell differently."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, func
+from sqlalchemy.dialects import postgresql, sqlite
+
+FOLD = "havre_fold"
+"""The name under which SQLite connections know ``fold``."""
+
+
+def insert_new(connection: Connection, table: Table) -> Any:
+    """An INSERT that does nothing if a unique constraint says that the row is there already."""
+    return insert(connection, table).on_conflict_do_nothing()
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """An INSERT of this engine's dialect, which knows ON CONFLICT. Typed Any: the two dialects share no base class."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def contains(connection: Connection, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Is ``text`` part of the column, whatever the case of letters? Nothing in ``text`` is a wildcard."""
+    pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    if connection.dialect.name != "sqlite":
+        return column.ilike(pattern, escape="\\")
+    if text.isascii():
+        # SQLite's LIKE disregards the case of ASCII letters by itself, and is ten times faster than a call to Python.
+        return column.like(pattern, escape="\\")
+    folded: ColumnElement[str] = getattr(func, FOLD)(column)
+    return folded.like(fold(pattern), escape="\\")
+
+
+def fold(text: str) -> str:
+    """Lower case as PostgreSQL makes it: letter by letter."""
+    return text.lower()
+
+
+def add_functions(raw: sqlite3.Connection) -> None:
+    """Teach an SQLite connection what ``contains`` needs."""
+    raw.create_function(FOLD, 1, fold, deterministic=True)

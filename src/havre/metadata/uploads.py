@@ -1,0 +1,119 @@
+"""Uploads in flight, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import orjson
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+
+from havre.metadata.schema import uploads
+from havre.oci.digest import Digest
+from havre.oci.names import RepositoryName
+from havre.registry.records import Instant, UploadRecord
+
+_THIS = uploads.c.id == bindparam("upload_id")
+_GET = select(
+    uploads.c.id,
+    uploads.c.repository,
+    uploads.c.user_id,
+    uploads.c.created,
+    uploads.c.updated,
+    uploads.c.size,
+    uploads.c.prefixes,
+    uploads.c.algorithm,
+).where(_THIS)
+_ADVANCE = (
+    update(uploads)
+    .where(_THIS, uploads.c.size == bindparam("before"))
+    .values(size=bindparam("new_size"), prefixes=bindparam("new_prefixes"), updated=bindparam("now"))
+)
+_DELETE = delete(uploads).where(_THIS)
+_EXPIRED = (
+    select(uploads.c.id)
+    .where(uploads.c.updated < bindparam("before"))
+    .order_by(uploads.c.updated)
+    .limit(bindparam("limit"))
+)
+_KNOWN = select(uploads.c.id).where(uploads.c.id.in_(bindparam("upload_ids", expanding=True)))
+_COUNT = select(func.count()).select_from(uploads)
+
+# Ids in one statement; both engines allow more.
+_SLICE = 500
+
+
+class UploadRows:
+    """Implements ``havre.registry.ports.UploadRows``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, upload_id: str) -> UploadRecord | None:
+        """The upload, or None."""
+        row = self._connection.execute(_GET, {"upload_id": upload_id}).first()
+        if row is None:
+            return None
+        identity, repository, user_id, created, updated, size, prefixes, algorithm = row
+        return UploadRecord(
+            identity,
+            RepositoryName(repository),
+            user_id,
+            created,
+            updated,
+            size,
+            {name: Digest(digest) for name, digest in orjson.loads(prefixes).items()},
+            algorithm,
+        )
+
+    def add(self, upload: UploadRecord) -> None:
+        """Remember a new upload."""
+        self._connection.execute(
+            uploads.insert(),
+            {
+                "id": upload.id,
+                "repository": upload.repository,
+                "user_id": upload.user_id,
+                "algorithm": upload.algorithm,
+                "size": upload.size,
+                "prefixes": _prefixes(upload),
+                "created": upload.created,
+                "updated": upload.updated,
+            },
+        )
+
+    def advance(self, upload: UploadRecord, before: int) -> bool:
+        """Store size, prefixes and time, if the stored size is still ``before``; else False."""
+        values = {
+            "upload_id": upload.id,
+            "before": before,
+            "new_size": upload.size,
+            "new_prefixes": _prefixes(upload),
+            "now": upload.updated,
+        }
+        return self._connection.execute(_ADVANCE, values).rowcount > 0
+
+    def delete(self, upload_id: str) -> bool:
+        """Forget it; False if there was none."""
+        return self._connection.execute(_DELETE, {"upload_id": upload_id}).rowcount > 0
+
+    def expired(self, before: Instant, limit: int) -> Sequence[str]:
+        """Ids of uploads not touched since ``before``, the oldest first."""
+        return self._connection.execute(_EXPIRED, {"before": before, "limit": limit}).scalars().all()
+
+    def known(self, upload_ids: Collection[str]) -> Collection[str]:
+        """Those of ``upload_ids`` that exist."""
+        every = list(upload_ids)
+        found: set[str] = set()
+        for start in range(0, len(every), _SLICE):
+            some = every[start : start + _SLICE]
+            found.update(self._connection.execute(_KNOWN, {"upload_ids": some}).scalars())
+        return found
+
+    def count(self, user_id: int | None) -> int:
+        """How many uploads this account has in flight; None counts those of nobody."""
+        return self._connection.execute(_COUNT.where(uploads.c.user_id == user_id)).scalar_one()
+
+
+def _prefixes(upload: UploadRecord) -> str:
+    # orjson refuses subclasses of str, and a digest is one.
+    return orjson.dumps({name: str(digest) for name, digest in upload.prefixes.items()}).decode()
