@@ -1,0 +1,327 @@
+"""The one table of settings: what each is called, what it may be, and what it is without being set.
+
+Precedence: flag, ``HAVRE_*`` environment variable, TOML file, default. Everything about a setting stands in its line of
+``Config``; the flags of ``havre serve``, ``havre config``, the JSON schema and ``docs/reference/configuration.md`` are
+read from there. Only the command line and the composition root load it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from havre.errors import ConfigError
+
+CONFIG_VARIABLE = "HAVRE_CONFIG"
+"""Names the settings file when no flag does."""
+
+MAX_FILE = 1024 * 1024
+"""Bytes of a settings file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of the table. ``read`` checks a value as it was written, and raises ValueError with the rule."""
+
+    read: Callable[[Any], Any]
+    help: str
+    schema: Mapping[str, Any]
+    secret: bool = False
+    """May it hold a password? Then nothing ever prints it."""
+    shown_default: str = ""
+    """Where the default depends on other settings: how to say it."""
+
+
+# ---------------------------------------------------------------- kinds of values
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str) or len(value) > 4096 or not value.isprintable():
+        raise ValueError("must be a string of printable characters")
+    return value.strip()
+
+
+def _text(rule: str, pattern: str) -> Callable[[Any], str]:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def read(value: object) -> str:
+        text = _string(value)
+        if text and not compiled.fullmatch(text):
+            raise ValueError(rule)
+        return text
+
+    return read
+
+
+def _choice(*options: str) -> Callable[[Any], str]:
+    def read(value: object) -> str:
+        if value not in options:
+            raise ValueError(f"must be one of {', '.join(options)}")
+        return str(value)
+
+    return read
+
+
+def _number(low: int, high: int) -> Callable[[Any], int]:
+    def read(value: object) -> int:
+        rule = f"must be a whole number from {low} to {high}"
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip(), re.ASCII):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(rule)
+        return value
+
+    return read
+
+
+def _listen(value: object) -> str:
+    text = _string(value)
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    valid = bool(colon and host) and port.isascii() and port.isdigit() and int(port[:6]) <= 65535
+    if not valid or (":" in host and not bracketed):
+        raise ValueError("must be HOST:PORT, such as 127.0.0.1:5000, 0.0.0.0:5000 or [::]:5000")
+    return text
+
+
+def _external_url(value: object) -> str:
+    text = _string(value).rstrip("/")
+    if not text:
+        return ""
+    try:
+        parts = urlsplit(text)
+        plain = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
+        whole = plain and not parts.path and not parts.query and not parts.fragment and (parts.port or 1) > 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ValueError("must be http:// or https:// with a host and perhaps a port, and no path: clients allow none")
+    return text
+
+
+def _networks(value: object) -> tuple[str, ...]:
+    given = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(given, list) or len(given) > 100:
+        raise ValueError("must be a list of at most 100 networks, such as 127.0.0.1/32, 10.0.0.0/8")
+    try:
+        return tuple(str(ipaddress.ip_network(_string(one))) for one in given)
+    except ValueError as error:
+        raise ValueError(f"must be networks such as 127.0.0.1/32 or 10.0.0.0/8: {error}") from error
+
+
+def _path(value: object) -> Path:
+    text = _string(value)
+    if not text:
+        raise ValueError("must be a path")
+    return Path(text).expanduser().absolute()
+
+
+def _optional_path(value: object) -> Path | None:
+    return _path(value) if _string(value) else None
+
+
+def _setting(
+    default: Any,
+    read: Callable[[Any], Any],
+    text: str,
+    schema: Mapping[str, Any] | None = None,
+    *,
+    secret: bool = False,
+    shown_default: str = "",
+) -> Any:
+    line = Setting(read, text, schema or {"type": "string"}, secret, shown_default)
+    return field(default=default, metadata={"setting": line})
+
+
+def _limit(default: int, low: int, high: int, text: str) -> Any:
+    return _setting(default, _number(low, high), text, {"type": "integer", "minimum": low, "maximum": high})
+
+
+def _option(default: str, options: tuple[str, ...], text: str) -> Any:
+    return _setting(default, _choice(*options), text, {"enum": list(options)})
+
+
+# ---------------------------------------------------------------- the table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings, checked. Made by ``load``; a test may make one with the values it needs."""
+
+    listen: str = _setting("127.0.0.1:5000", _listen, "Address and port to serve on.")
+    data: Path = _setting(Path("data"), _path, "Folder of everything Havre keeps: database, blobs and uploads.")
+    external_url: str = _setting(
+        "",
+        _external_url,
+        "Address by which people and clients reach this registry; pages show it, tokens are fetched from it.",
+        shown_default="the host that each request names",
+    )
+    database_url: str = _setting(
+        "",
+        _text("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME", r"(?:sqlite|postgresql):///?.+"),
+        "Where the rows are: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
+        secret=True,
+        shown_default="havre.db in the data folder",
+    )
+    storage_url: str = _setting(
+        "",
+        _text("must be file:///FOLDER", r"file:///.*"),
+        "Where the bytes are: file:///FOLDER.",
+        secret=True,
+        shown_default="the data folder",
+    )
+    workers: int = _limit(2, 1, 64, "Processes that serve requests.")
+    signup: str = _option(
+        "open",
+        ("open", "invite", "closed"),
+        "Who may make an account: anyone, who was invited, or only whom an administrator adds.",
+    )
+    default_visibility: str = _option(
+        "public", ("public", "private"), "What new accounts begin with for repositories that a first push creates."
+    )
+    sparse_manifests: str = _option(
+        "reject", ("reject", "accept"), "Manifests that point at content this registry does not hold."
+    )
+    session_days: int = _limit(30, 1, 365, "Days after which a browser that was not seen has to sign in again.")
+    manifest_max: int = _limit(4 * 1024 * 1024, 64 * 1024, 32 * 1024 * 1024, "Largest manifest accepted, in bytes.")
+    upload_expiry_hours: int = _limit(
+        24, 1, 24 * 30, "Hours after which an upload that nobody goes on with is removed."
+    )
+    uploads_per_account: int = _limit(100, 1, 10_000, "Uploads that one account may have in flight at once.")
+    tls_certificate: Path | None = _setting(
+        None, _optional_path, "PEM file of the certificate and its chain.", shown_default="plain HTTP"
+    )
+    tls_key: Path | None = _setting(
+        None, _optional_path, "PEM file of the certificate's private key.", shown_default="plain HTTP"
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        _networks,
+        "Networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        {"type": ["array", "string"], "items": {"type": "string"}},
+        shown_default="none",
+    )
+    log_format: str = _option("text", ("text", "json"), "Lines for people, or one JSON object per line.")
+    log_level: str = _option("info", ("debug", "info", "warning", "error"), "The least serious of what is logged.")
+
+    @property
+    def host(self) -> str:
+        """Address to serve on, without brackets."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """Port to serve on; 0 lets the system choose."""
+        return int(self.listen.rpartition(":")[2])
+
+
+SETTINGS: Mapping[str, Setting] = {one.name: one.metadata["setting"] for one in dataclasses.fields(Config)}
+"""The table, by name."""
+
+DEFAULTS: Mapping[str, Any] = {one.name: one.default for one in dataclasses.fields(Config)}
+
+
+def environment_name(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"HAVRE_{name.upper()}"
+
+
+# ---------------------------------------------------------------- loading
+
+
+def load(
+    flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None, file: str | Path | None = None
+) -> Config:
+    """Read, check and complete the settings. A flag that is None was not given.
+
+    Raises ConfigError, whose sentence names the setting, where its value came from and the rule it breaks.
+    """
+    return load_with_sources(flags, environ, file)[0]
+
+
+def load_with_sources(
+    flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None, file: str | Path | None = None
+) -> tuple[Config, Mapping[str, str]]:
+    """As ``load``; also where each value came from, in words."""
+    environ = environ or {}
+    path = file or environ.get(CONFIG_VARIABLE) or None
+    in_file = _read_file(Path(path)) if path else {}
+    _refuse_unknown(in_file, str(path))
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name in SETTINGS:
+        variable = environment_name(name)
+        if flags and flags.get(name) is not None:
+            found, source = flags[name], f"flag --{name.replace('_', '-')}"
+        elif environ.get(variable):
+            found, source = environ[variable], f"environment variable {variable}"
+        elif name in in_file:
+            found, source = in_file[name], f"file {path}"
+        else:
+            sources[name] = "default"
+            continue
+        sources[name] = source
+        values[name] = _checked(name, found, source)
+    return _completed(Config(**values)), sources
+
+
+def _checked(name: str, found: object, source: str) -> Any:
+    setting = SETTINGS[name]
+    try:
+        return setting.read(found)
+    except (ValueError, RuntimeError) as error:
+        shown = "" if setting.secret else f" is {str(found)[:80]!r} but"
+        raise ConfigError(f"{name} ({source}){shown} {error}") from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_FILE + 1)
+        if len(content) > MAX_FILE:
+            raise ConfigError(f"the settings file {path} has more than {MAX_FILE} bytes")
+        return tomllib.loads(content.decode())
+    except OSError as error:
+        raise ConfigError(f"the settings file {path} can not be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"the settings file {path} is not TOML: {error}") from error
+
+
+def _refuse_unknown(in_file: Mapping[str, Any], path: str) -> None:
+    for name in in_file:
+        if name not in SETTINGS:
+            raise ConfigError(f"{name[:80]} (file {path}) is not a setting{_suggestion(name, SETTINGS)}")
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Sentences about ``HAVRE_*`` variables that are no settings: perhaps a slip, perhaps another program's."""
+    known = [environment_name(name) for name in SETTINGS]
+    strange = [name for name in environ if name.startswith("HAVRE_") and name not in (*known, CONFIG_VARIABLE)]
+    return [f"{name} (environment) is not a setting{_suggestion(name, known)}" for name in sorted(strange)]
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"; did you mean {close[0]}?" if close else "; see havre config schema"
+
+
+def _completed(config: Config) -> Config:
+    """Fill in what follows from other settings, and check what they must be together."""
+    if (config.tls_certificate is None) != (config.tls_key is None):
+        raise ConfigError("tls_certificate and tls_key go together: set both for HTTPS, or neither")
+    data = config.data.expanduser().absolute()
+    return dataclasses.replace(
+        config,
+        data=data,
+        database_url=config.database_url or f"sqlite:///{quote(str(data / 'havre.db'))}",
+        storage_url=config.storage_url or f"file://{quote(str(data))}",
+    )
