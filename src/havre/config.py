@@ -5,6 +5,7 @@ Precedence: flag, ``HAVRE_*`` environment variable, TOML file, default. Everythi
 read from there. Only the command line and the composition root load it.
 """
 
+# ruff: noqa: RUF009 - `_setting` and its kin make dataclass fields, and nothing else
 from __future__ import annotations
 
 import dataclasses
