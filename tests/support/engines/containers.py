@@ -10,7 +10,7 @@ from tests.support.engines.client import Client, Engine
 from tests.support.engines.command import Outcome
 from tests.support.engines.needs import SEARCHED
 from tests.support.engines.storage import overlay_works, unmount_below
-from tests.support.images import Image
+from tests.support.images import Image, Index
 
 CONTAINERS = """\
 [containers]
@@ -96,7 +96,7 @@ class _Containers(Client):
 class Podman(_Containers, Engine):
     name = "podman"
 
-    def take(self, image: Image, reference: str) -> None:
+    def take(self, image: Image | Index, reference: str) -> None:
         self("load", "--quiet", "--input", str(image.archive(self._scratch))).ok()
         self("tag", f"localhost/{image.name}:latest", reference).ok()
 
@@ -113,7 +113,7 @@ class Podman(_Containers, Engine):
 class Buildah(_Containers, Engine):
     name = "buildah"
 
-    def take(self, image: Image, reference: str) -> None:
+    def take(self, image: Image | Index, reference: str) -> None:
         identity = self("pull", "--quiet", f"docker-archive:{image.archive(self._scratch)}").ok().strip()
         self("tag", identity, reference).ok()
 
@@ -141,7 +141,7 @@ class Skopeo(_Containers):
         super().__init__(home)
         self._images: dict[str, Path] = {}
 
-    def take(self, image: Image, reference: str) -> None:
+    def take(self, image: Image | Index, reference: str) -> None:
         self._images[reference] = image.layout(self._scratch)
 
     def push(self, reference: str, *options: str) -> Outcome:
