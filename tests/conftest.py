@@ -8,7 +8,7 @@ import pytest
 from tests.support.server import HavreProcess
 
 PASSWORD = "correct horse 9"
-"""Of everyone in the tests: alice and bob, who hold accounts, and carol, who administers."""
+"""Of everyone in the tests: alice and bobby, who hold accounts, and carol, who administers."""
 
 
 @pytest.fixture(scope="session")
@@ -33,10 +33,10 @@ def start_havre(tmp_path: Path) -> Iterator[Callable[..., HavreProcess]]:
 
 @pytest.fixture(scope="module")
 def havre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HavreProcess]:
-    """One server for the tests of a module, with accounts for alice, bob and carol (an administrator)."""
+    """One server for the tests of a module, with accounts for alice, bobby and carol (an administrator)."""
     server = HavreProcess(tmp_path_factory.mktemp("havre"))
     server.add_user("alice", PASSWORD)
-    server.add_user("bob", PASSWORD)
+    server.add_user("bobby", PASSWORD)
     server.add_user("carol", PASSWORD, admin=True)
     with server:
         yield server
