@@ -11,6 +11,9 @@ from havre.errors import HavreError, StorageFull, Unavailable
 
 # SQLite could not grow its shared-memory file: in practice a full disk too.
 _SQLITE_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+_SQLITE_BUSY = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM}
+)
 _POSTGRESQL_FULL = "53100"
 _CONFLICTS = frozenset({"40001", "40P01"})
 
@@ -29,13 +32,19 @@ def translated(error: Exception) -> Exception:
     A broken constraint or statement is not the database's failure, so it is left alone.
     """
     cause = error.orig if isinstance(error, DBAPIError) else error
-    if getattr(cause, "sqlite_errorcode", None) in _SQLITE_FULL or getattr(cause, "sqlstate", None) == _POSTGRESQL_FULL:
+    if isinstance(cause, sqlite3.Error):
+        code = getattr(cause, "sqlite_errorcode", 0)
+        full = code in _SQLITE_FULL
+        # The low byte is the kind of failure, the rest its circumstances.
+        silent = code & 0xFF in _SQLITE_BUSY
+    else:
+        full = getattr(cause, "sqlstate", None) == _POSTGRESQL_FULL
+        silent = isinstance(error, (OperationalError, InterfaceError, InternalError, PoolTimeout))
+    if full:
         return StorageFull("the disk of the database is full: nothing was changed; free some space and try again")
     if is_conflict(error):
         return unavailable("too many changes to the same rows at once")
-    if isinstance(error, (OperationalError, InterfaceError, InternalError, PoolTimeout, sqlite3.OperationalError)):
-        return unavailable("the database does not answer")
-    return error
+    return unavailable("the database does not answer") if silent else error
 
 
 def caused(error: BaseException) -> BaseException:

@@ -15,7 +15,9 @@ from typing import TypeVar
 
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
+from havre.errors import Unavailable
 from havre.metadata.engine import Database
 from havre.metadata.failures import DATABASE_ERRORS, is_conflict, translated, unavailable
 from havre.metadata.rows import Rows
@@ -32,6 +34,10 @@ _CONNECT_SECONDS = 10
 _ATTEMPTS = 16
 _LONGEST_PAUSE = 0.25
 _RELAXED = text("SET LOCAL synchronous_commit = off")
+
+
+class _LostError(Unavailable):
+    """The connection broke while the transaction was open: it has not been committed."""
 
 
 class PostgreSQLDatabase(Database):
@@ -77,11 +83,15 @@ class PostgreSQLDatabase(Database):
     async def write(self, work: Callable[[Rows], T], *, durable: bool = True) -> T:
         """Run ``work`` in a thread; again, after a pause that grows at random, when PostgreSQL sees a conflict.
 
-        A connection lost in the middle is not tried again: nobody knows whether the commit was carried out.
+        A connection lost before the commit is a conflict too. One lost during the commit is not tried again: nobody
+        knows whether it was carried out.
         """
         for attempt in range(_ATTEMPTS):
             try:
                 return await self._run(self._write, work, durable)
+            except _LostError:
+                if attempt:
+                    raise
             except DATABASE_ERRORS as error:
                 if not is_conflict(error) or attempt == _ATTEMPTS - 1:
                     raise translated(error) from error
@@ -106,9 +116,14 @@ class PostgreSQLDatabase(Database):
 
     def _write(self, work: Callable[[Rows], T], durable: bool) -> T:
         with self._writes.connect() as connection, connection.begin():
-            if not durable:
-                connection.execute(_RELAXED)
-            return work(Rows(connection))
+            try:
+                if not durable:
+                    connection.execute(_RELAXED)
+                return work(Rows(connection))
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise _LostError("the database went away: try again in a moment", retry_after=2) from error
+                raise
 
 
 def make_engine(url: URL) -> Engine:

@@ -43,7 +43,11 @@ class SQLiteDatabase(Database):
         self._raw = driver(reader)
         self._rows = Rows(reader)
         self._writer = Writer(self._engine, self._path, asyncio.get_running_loop())
-        await self._writer.start()
+        try:
+            await self._writer.start()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Drain the writer, then close both connections; the last one of all processes folds the log into the file."""
