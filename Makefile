@@ -20,7 +20,7 @@ help: ## List the targets
 install: $(VENV)/.installed ## Install Havre into .venv
 
 demo: install ## Play the whole voyage: account, login, tag, push, page, pull (KEEP=1 leaves it serving)
-	@$(BIN)/python demo/voyage.py $(if $(KEEP),--keep)
+	@$(BIN)/python -m demo.voyage $(if $(KEEP),--keep)
 
 run: install ## Serve on http://localhost:5000, with the data in ./data
 	@exec $(BIN)/havre serve --data data

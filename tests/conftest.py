@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from tests.support.server import HavreProcess
 
 PASSWORD = "correct horse 9"

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.rules.source import none_of, package
 
 NOT_MODULES = {

@@ -4,6 +4,7 @@ import sys
 from collections import deque
 
 import pytest
+
 from tests.rules.source import Module, imports, none_of, package, rooms
 
 INWARD = {

@@ -1,6 +1,7 @@
 """One noun, one module name, in every layer: whoever knows one tree finds the way in the others."""
 
 import pytest
+
 from tests.rules.source import SRC, TESTS, none_of
 
 NOUNS = ("blobs", "uploads", "manifests", "tags", "referrers")

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+
 from tests.rules.source import ROOT, none_of
 
 _MACHINE = re.compile(r"(?<![\w.~}$<-])/(?:home|Users|work|farm)/[\w.]")
