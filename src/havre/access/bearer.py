@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from havre.access.actors import ANONYMOUS, EVERYTHING, Action, Actor, Grant
+from havre.access.actors import ANONYMOUS, Action, Actor, Grant
 from havre.access.ports import Metadata, Rows
 from havre.access.scopes import Access
 from havre.errors import Unauthorized
@@ -29,7 +29,7 @@ LIFE = 300
 
 CACHE_SIZE = 4096
 MAX_LENGTH = 64 * 1024
-"""Characters of a token: ``scopes.MAX_SCOPES`` repositories with the longest names fit."""
+"""Characters of a token: ``scopes.MAX_SCOPES`` repositories and the grants of an access token fit, all with the longest names."""
 
 _SKEW = 60
 """Seconds by which the clock of the replica that made a token may be ahead of ours."""
@@ -42,7 +42,8 @@ _INVALID = "the bearer token is not one of ours, damaged or expired: ask the tok
 class Bearer:
     """A verified token: who, and what it lets through.
 
-    ``access`` is the whole of what it allows, by repository; ``actor`` is for the viewer of lists and for the log.
+    ``access`` is the whole of what it allows, by repository. ``actor``, with the grants of the personal access token
+    behind it if there is one, is for lists, for logs, and for telling whether a wider token could be had.
     """
 
     actor: Actor
@@ -83,7 +84,7 @@ class BearerTokens:
             new_instance = str(uuid.uuid4())
             new_key = json.dumps(ECKey.generate_key("P-256").as_dict(private=True))
             known = await self._metadata.write(make)
-        self.instance_id, self._key = known[0], ECKey.import_key(known[1])
+        self.instance_id, self._key = known[0], ECKey.import_key(json.loads(known[1]))
 
     def mint(self, actor: Actor, access: Access, now: Instant) -> str:
         """A token with which ``actor`` may do what ``access`` says; the caller has checked that it may."""
@@ -103,8 +104,7 @@ class BearerTokens:
         if actor.is_admin:
             claims["adm"] = True
         if actor.grants is not None:
-            # Lists follow what is granted on everything; any other grant is in the access already.
-            claims["all"] = sorted({a for g in actor.grants if g.pattern == EVERYTHING for a in g.actions})
+            claims["grants"] = [[one.pattern, *sorted(one.actions)] for one in actor.grants]
         if access.catalog:
             claims["cat"] = True
         if access.repositories:
@@ -156,10 +156,8 @@ def _bearer(claims: Mapping[str, Any]) -> Bearer:
     actor = ANONYMOUS
     if "uid" in claims:
         grants = None
-        if "all" in claims:
-            # The actor of a narrowed token stays narrowed: to what this token carries, or less.
-            narrowed = [Grant(name, actions) for name, actions in access.items()]
-            grants = (*narrowed, Grant(EVERYTHING, _actions(claims["all"])))
+        if "grants" in claims:
+            grants = tuple(Grant(pattern, _actions(actions)) for pattern, *actions in claims["grants"])
         actor = Actor(claims["uid"], claims["sub"], claims.get("adm", False), grants)
     return Bearer(actor, access, claims.get("cat", False), claims["exp"])
 
