@@ -56,7 +56,13 @@ class _LazyGroup(TyperGroup):
                 formatter.write_dl(rows)
 
 
-app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(
+    cls=_LazyGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # it prints local variables, and a local variable may be a password
+)
 
 
 @app.callback()
