@@ -46,7 +46,7 @@ def parse_range(text: str, size: int) -> list[ByteRange] | None:
     """The byte ranges asked for by a Range header, cut to ``size``, in the order asked.
 
     None means: ignore the header and send everything (not bytes, malformed, too many, or more bytes than there are).
-    Raises RangeNotSatisfiable when no range touches the content.
+    Raises RangeNotSatisfiable when no range touches the content; one that ends before it begins touches nothing.
     """
     unit, equals, spans = text.partition("=")
     if unit.strip().lower() != "bytes" or not equals:
@@ -57,7 +57,7 @@ def parse_range(text: str, size: int) -> list[ByteRange] | None:
     ranges = []
     for part in parts:
         found = _SPAN.fullmatch(part.strip())
-        if not found or not (found[1] or found[2]) or (found[1] and found[2] and int(found[1]) > int(found[2])):
+        if not found or not (found[1] or found[2]):
             return None
         if found[1]:
             start, stop = int(found[1]), min(int(found[2]) + 1, size) if found[2] else size

@@ -119,6 +119,4 @@ def _layers(layers: Sequence[Descriptor], history: list[dict[str, Any]]) -> list
     made = [str(step.get("created_by") or step.get("comment") or "") for step in history if not step.get("empty_layer")]
     # A history that does not match the layers one to one tells nothing certain about any of them.
     made = made if len(made) == len(layers) else [""] * len(layers)
-    return [
-        LayerView(one.digest, one.size, one.media_type, by) for one, by in zip(layers, made, strict=True)
-    ]
+    return [LayerView(one.digest, one.size, one.media_type, by) for one, by in zip(layers, made, strict=True)]

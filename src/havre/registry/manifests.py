@@ -38,9 +38,7 @@ class Accepted:
 class Manifests:
     """Takes manifests in and gives them out. Callers have checked permissions on the repository."""
 
-    def __init__(
-        self, metadata: Metadata, blobs: Blobs, clock: Clock, events: Events, *, sparse: bool = False
-    ) -> None:
+    def __init__(self, metadata: Metadata, blobs: Blobs, clock: Clock, events: Events, *, sparse: bool = False) -> None:
         self._metadata = metadata
         self._blobs = blobs
         self._clock = clock
@@ -168,5 +166,3 @@ def _edges(manifest: Manifest) -> list[tuple[Digest, str]]:
 def _unknown(name: RepositoryName, reference: Reference) -> ManifestUnknown:
     what = "manifest" if isinstance(reference, Digest) else "tag"
     return ManifestUnknown(f"repository {name} has no {what} {reference}", detail={"reference": str(reference)})
-
-

@@ -15,7 +15,7 @@ from havre.oci.mediatypes import may_be_elsewhere
 
 def needed(manifest: Manifest) -> set[Digest]:
     """The content a manifest needs in its own repository: all but the subject, and layers that lie elsewhere by right."""
-    blobs = {one.digest for one in manifest.blobs if not (one.urls and may_be_elsewhere(one.media_type))}
+    blobs = {one.digest for one in manifest.blobs if not may_be_elsewhere(one.media_type)}
     return blobs | {one.digest for one in manifest.manifests}
 
 
@@ -23,7 +23,7 @@ def check_complete(manifest: Manifest, absent: Collection[Digest], *, sparse: bo
     """Refuse a manifest whose children are not linked here (raises ManifestBlobUnknown), unless ``sparse`` is accepted."""
     if not absent or sparse:
         return
-    first = sorted(absent)[0]
+    first = min(absent)
     more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
     what = "manifests or blobs" if manifest.kind == "index" else "blobs"
     raise ManifestBlobUnknown(

@@ -8,7 +8,6 @@ from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName
 from havre.registry.ports import Metadata, Rows
 from havre.registry.records import ManifestRecord
-from havre.registry.repositories import find
 
 
 class Referrers:
@@ -22,10 +21,12 @@ class Referrers:
     ) -> Sequence[ManifestRecord]:
         """At most ``limit`` referrers by digest after ``after``, of these artifact types (of any if empty).
 
-        The subject need not exist. Raises NameUnknown.
+        The subject need not exist, nor the repository: clients take a 404 to mean that there is no such API, and would
+        write a tag for every referrer instead.
         """
 
         def work(rows: Rows) -> Sequence[ManifestRecord]:
-            return rows.manifests.referrers(find(rows, name).id, subject, artifact_types, after, limit)
+            repository = rows.repositories.get(name)
+            return rows.manifests.referrers(repository.id, subject, artifact_types, after, limit) if repository else ()
 
         return await self._metadata.read(work)

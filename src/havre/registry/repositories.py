@@ -20,9 +20,7 @@ def find(rows: Rows, name: RepositoryName) -> Repository:
     """The repository, within a unit of work; raises NameUnknown."""
     repository = rows.repositories.get(name)
     if repository is None:
-        raise NameUnknown(
-            f"repository {name} does not exist, or you may not see it", detail={"name": str(name)}
-        )
+        raise NameUnknown(f"repository {name} does not exist, or you may not see it", detail={"name": str(name)})
     return repository
 
 
@@ -56,12 +54,22 @@ class Repositories:
         return await self._metadata.read(lambda rows: rows.repositories.names(viewer, after, limit))
 
     async def search(
-        self, viewer: Viewer, text: str = "", page: int = 1, per_page: int = 25, namespace: Namespace | None = None
+        self,
+        viewer: Viewer,
+        text: str = "",
+        page: int = 1,
+        per_page: int = 25,
+        namespace: Namespace | None = None,
+        newest_first: bool = False,
     ) -> Page[Repository]:
-        """Repositories that ``viewer`` may see whose name or description contains ``text``."""
+        """Repositories that ``viewer`` may see whose name or description contains ``text``: best match first, or by
+        last push.
+        """
         text = text.strip()[:200]
         found, total = await self._metadata.read(
-            lambda rows: rows.repositories.search(viewer, text, namespace, (page - 1) * per_page, per_page)
+            lambda rows: rows.repositories.search(
+                viewer, text, namespace, (page - 1) * per_page, per_page, newest_first=newest_first
+            )
         )
         return Page(found, total, page, per_page)
 

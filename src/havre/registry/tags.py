@@ -46,7 +46,9 @@ class Tags:
         """Tags whose name contains ``text``, with what they point at."""
 
         def work(rows: Rows) -> Page[TagView]:
-            found, total = rows.tags.page(repository.id, text.strip()[:128], newest_first, (page - 1) * per_page, per_page)
+            found, total = rows.tags.page(
+                repository.id, text.strip()[:128], newest_first, (page - 1) * per_page, per_page
+            )
             views = [TagView(tag, manifest, platforms(rows, repository.id, manifest)) for tag, manifest in found]
             return Page(views, total, page, per_page)
 

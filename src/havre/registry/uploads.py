@@ -148,7 +148,9 @@ class Uploads:
         prefixes = {name: hasher.digest(name) for name in hasher.algorithms}
         after = replace(upload, size=hasher.size, prefixes=prefixes, updated=self._clock())
         if not await self._metadata.write(lambda rows: rows.uploads.advance(after, upload.size), durable=False):
-            raise UploadBusy(f"upload {upload.id} was changed by another request; ask for its status and go on from there")
+            raise UploadBusy(
+                f"upload {upload.id} was changed by another request; ask for its status and go on from there"
+            )
         self._hashers[upload.id] = hasher
         while len(self._hashers) > MAX_HASHERS:
             self._hashers.popitem(last=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from importlib import import_module
-from ipaddress import ip_network
 from typing import Any
 
 from havre.access.access_tokens import AccessTokens
@@ -65,7 +64,7 @@ class App:
         self._pages: ASGI | None = None
         self._api: ASGI | None = None
         self._jobs = Jobs(self)
-        self._front = Front(self._answer, [ip_network(one) for one in config.trusted_proxies])
+        self._front = Front(self._answer, config.trusted_proxies)
 
     def _wire_access(self) -> None:
         config, database, clock = self.config, self.database, self.clock
@@ -84,9 +83,7 @@ class App:
         self.repositories = Repositories(database, clock)
         self.blobs = Blobs(database, self.storage.blobs, clock)
         self.uploads = Uploads(database, self.storage.uploads, clock, limits)
-        self.manifests = Manifests(
-            database, self.blobs, clock, self.events, sparse=config.sparse_manifests == "accept"
-        )
+        self.manifests = Manifests(database, self.blobs, clock, self.events, sparse=config.sparse_manifests == "accept")
         self.tags = Tags(database, clock, self.events)
         self.referrers = Referrers(database)
         self.images = Images(database, self.manifests, self.blobs)

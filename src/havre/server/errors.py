@@ -50,6 +50,9 @@ def headers(error: HavreError, request: Request, external_url: str) -> list[tupl
 
 def challenge(error: Unauthorized, request: Request, external_url: str) -> str:
     """The Bearer challenge: it comes first and alone, because several clients only take the first one."""
+    if request.path == "/auth/token":
+        # Here credentials are proved, not tokens: the way to do better is a name and a password.
+        return 'Basic realm="Havre", charset="UTF-8"'
     parts = [
         f'realm="{urls.token_realm(request, external_url)}"',
         f'service="{urls.host(request, external_url)}"',

@@ -24,7 +24,18 @@ MAX_QUERY_FIELDS = 128
 class Request:
     """One HTTP request."""
 
-    __slots__ = ("_headers", "_query", "actor_name", "client_address", "id", "method", "path", "receive", "scheme", "scope")
+    __slots__ = (
+        "_headers",
+        "_query",
+        "actor_name",
+        "client_address",
+        "id",
+        "method",
+        "path",
+        "receive",
+        "scheme",
+        "scope",
+    )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
@@ -87,7 +98,8 @@ class Request:
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises ClientGone if the client leaves before its end, and SizeInvalid if the body
-        is not as long as announced."""
+        is not as long as announced.
+        """
         announced, seen = self.content_length, 0
         while True:
             message = await self.receive()
@@ -150,7 +162,7 @@ class Response:
         elif body is None and not self.file and self.status not in {204, 304} and not _has(headers, b"content-length"):
             headers.append((b"content-length", b"0"))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        if scope["method"] == "HEAD" or body is None and not self.file:
+        if scope["method"] == "HEAD" or (body is None and not self.file):
             await send({"type": "http.response.body", "body": b""})
         elif self.file and "http.response.pathsend" in scope.get("extensions", {}):
             await send({"type": "http.response.pathsend", "path": self.file})

@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from havre.config import Config
@@ -33,7 +32,7 @@ BACKPRESSURE = 512
 def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight. Raises ConfigError for settings that can not work."""
     logs.configure(config.log_format, config.log_level)
-    host, port = _address(config.listen)
+    host = _address(config)
     from havre.metadata.upgrade import upgrade_in_child
 
     upgrade_in_child(config.database_url)
@@ -41,12 +40,12 @@ def serve(config: Config) -> None:
     # prometheus_client looks for this when it is first imported, which is below.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
     try:
-        _run(config, host, port)
+        _run(config, host)
     finally:
         shutil.rmtree(figures, ignore_errors=True)
 
 
-def _run(config: Config, host: str, port: int) -> None:
+def _run(config: Config, host: str) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
     from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
@@ -58,7 +57,7 @@ def _run(config: Config, host: str, port: int) -> None:
     server = Server(
         "havre",
         host,
-        port,
+        config.port,
         interface=Interfaces.ASGI,
         workers=config.workers,
         loop=Loops.uvloop,
@@ -69,8 +68,8 @@ def _run(config: Config, host: str, port: int) -> None:
         http2_settings=HTTP2Settings(max_headers_size=MAX_HEAD),
         log_level=LogLevels.warning,
         log_dictconfig={"loggers": {}},  # its lines go where ours go
-        ssl_cert=Path(config.tls_certificate) if config.tls_certificate else None,
-        ssl_key=Path(config.tls_key) if config.tls_key else None,
+        ssl_cert=config.tls_certificate,
+        ssl_key=config.tls_key,
         ssl_protocol_min=SSLProtocols.tls12,
         respawn_failed_workers=True,
         workers_kill_timeout=SHUTDOWN_SECONDS,
@@ -86,12 +85,10 @@ def _run(config: Config, host: str, port: int) -> None:
     server.serve(target_loader=load)
 
 
-def _address(listen: str) -> tuple[str, int]:
-    """Host and port of ``HOST:PORT``, a name resolved to an address; raises ConfigError."""
-    host, _, port = listen.rpartition(":")
+def _address(config: Config) -> str:
+    """The address to listen on, a name resolved; raises ConfigError."""
     try:
-        found = socket.getaddrinfo(host.strip("[]") or "0.0.0.0", int(port), type=socket.SOCK_STREAM)  # noqa: S104 - asked for
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"listen is {listen!r}, which is no address here: write HOST:PORT, such as 127.0.0.1:5000") from error
-    address = found[0][4]
-    return str(address[0]), int(address[1])
+        found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError(f"listen is {config.listen}, but {config.host} is no address of this machine: {error}") from error
+    return str(found[0][4][0])

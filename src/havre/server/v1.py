@@ -15,7 +15,7 @@ MAX_RESULTS = 100
 
 
 async def ping(_app: App, _request: Request) -> Response:
-    """docker asks this before it searches, and wants to know whether we stand alone."""
+    """Docker asks this before it searches, and wants to know whether we stand alone."""
     return json(True, [("x-docker-registry-standalone", "True")])
 
 

@@ -60,4 +60,6 @@ def page_size(request: Request) -> int:
 def matches(request: Request, etag: str) -> bool:
     """Does the client already hold this very content (RFC 9110, If-None-Match)?"""
     known = request.header("if-none-match")
-    return known is not None and (known.strip() == "*" or etag in (one.strip().removeprefix("W/") for one in known.split(",")))
+    return known is not None and (
+        known.strip() == "*" or etag in (one.strip().removeprefix("W/") for one in known.split(","))
+    )

@@ -12,5 +12,7 @@ async def get(call: Call) -> Response:
     limit = page_size(call.request)
     last = call.request.parameter("last") or ""
     names = list(await call.app.repositories.names(call.actor.viewer, last, limit + 1)) if limit else []
-    headers = [("link", urls.next_page(call.request.path, n=limit, last=names[limit - 1]))] if len(names) > limit else []
+    headers = (
+        [("link", urls.next_page(call.request.path, n=limit, last=names[limit - 1]))] if len(names) > limit else []
+    )
     return json({"repositories": names[:limit]}, headers)

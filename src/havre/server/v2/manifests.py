@@ -44,7 +44,9 @@ async def put(call: Call) -> Response:
     reference = parse_reference(call.tail)
     tags = [Tag.parse(one) for one in call.request.parameters("tag")]
     if len(tags) > MAX_TAGS:
-        raise InputInvalid(f"{len(tags)} tags in one request, at most {MAX_TAGS} are accepted: send the rest in another")
+        raise InputInvalid(
+            f"{len(tags)} tags in one request, at most {MAX_TAGS} are accepted: send the rest in another"
+        )
     content = await call.request.body(call.app.config.manifest_max)
     media_type = _media_type(call.request, content)
     done = await call.app.manifests.put(call.name, reference, tags, media_type, content, call.actor.user_id)
@@ -85,5 +87,7 @@ def _media_type(request: Request, content: bytes) -> str:
         inner = document.get("mediaType") if isinstance(document, dict) else None
         text = inner if isinstance(inner, str) else mediatypes.OCI_MANIFEST
     if not _MEDIA_TYPE.fullmatch(text):
-        raise ManifestInvalid(f"{text[:100]!r} is not a media type: say what the manifest is in the Content-Type header")
+        raise ManifestInvalid(
+            f"{text[:100]!r} is not a media type: say what the manifest is in the Content-Type header"
+        )
     return text

@@ -12,5 +12,7 @@ async def get(call: Call) -> Response:
     limit = page_size(call.request)
     last = call.request.parameter("last") or ""
     names = list(await call.app.tags.names(call.name, last, limit + 1 if limit else 0))
-    headers = [("link", urls.next_page(call.request.path, n=limit, last=names[limit - 1]))] if 0 < limit < len(names) else []
+    headers = (
+        [("link", urls.next_page(call.request.path, n=limit, last=names[limit - 1]))] if 0 < limit < len(names) else []
+    )
     return json({"name": call.name, "tags": names[:limit]}, headers)
