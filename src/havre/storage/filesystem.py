@@ -34,7 +34,8 @@ READ_PIECE = 512 * 1024
 STALE_AFTER = 60 * 60 * 1000
 """Milliseconds for which an upload without a row is left alone."""
 
-_BATCH = 500
+BATCH = 500
+"""Uploads asked about at a time."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -202,7 +203,7 @@ def _close_opened(opening: Future[disk.UploadFile]) -> None:
 
 
 def _take(names: Iterator[str]) -> list[str]:
-    return list(islice(names, _BATCH))
+    return list(islice(names, BATCH))
 
 
 async def _read(threads: Threads, path: Path, span: ByteRange, missing: HavreError) -> AsyncIterator[bytes]:

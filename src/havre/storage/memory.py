@@ -13,7 +13,7 @@ from havre.oci.digest import Digest, Hasher
 from havre.oci.ranges import ByteRange
 from havre.registry.ports import Body, Clock, Elsewhere, LocalFile
 from havre.registry.records import Instant
-from havre.storage.filesystem import READ_PIECE, STALE_AFTER
+from havre.storage.filesystem import BATCH, READ_PIECE, STALE_AFTER
 
 
 class MemoryBlobs:
@@ -109,10 +109,12 @@ class MemoryUploads:
         """Forget old uploads that ``known`` does not know and no request holds; returns how many."""
         before = self._clock() - STALE_AFTER
         old = [name for name, upload in self._uploads.items() if upload.touched < before and not upload.busy]
-        orphans = set(old) - set(await known(old)) if old else set()
-        for name in orphans:
-            self._uploads.pop(name, None)
-        return len(orphans)
+        removed = 0
+        for start in range(0, len(old), BATCH):
+            batch = old[start : start + BATCH]
+            for name in set(batch) - set(await known(batch)):
+                removed += self._uploads.pop(name, None) is not None
+        return removed
 
     def _idle(self, upload_id: str) -> _Upload | None:
         upload = self._uploads.get(upload_id)

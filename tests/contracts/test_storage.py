@@ -1,0 +1,302 @@
+"""What registry/ports.py promises of BlobStore and UploadStore, asked of every backend.
+
+Each test empties what it filled; the harness then checks that nothing else is left behind.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Iterator
+from pathlib import Path
+
+import pytest
+from tests.storage.parts import EDGES, HOUR, Stores, TurnedClock, body, content, cut, in_memory, joined, on_files, torn
+
+from havre.errors import BlobUnknown, ClientGone, TooLarge, UploadBusy, UploadInvalid, UploadUnknown
+from havre.oci.digest import Digest, Hasher
+from havre.oci.ranges import ByteRange
+from havre.registry.ports import LocalFile
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["files", "memory"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+    clock = TurnedClock(time.time_ns() // 1_000_000)
+    yield from on_files(tmp_path, clock) if request.param == "files" else in_memory(clock)
+
+
+@pytest.fixture
+async def stores(backend: Stores, anyio_backend: str) -> AsyncIterator[Stores]:
+    yield backend
+    await backend.empty()
+
+
+class Gate:
+    """A body that gives ``data``, then waits for ``release``."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.entered = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.data
+        self.entered.set()
+        await self.release.wait()
+        yield b"end"
+
+
+@pytest.mark.parametrize("size", EDGES)
+async def test_what_is_pushed_comes_back(stores: Stores, size: int) -> None:
+    data = content(size)
+    assert await stores.append("u1", 0, *cut(data, 65_000)) == size
+    key = await stores.finish("u1", data)
+    assert await stores.blobs.size(key) == size
+    assert await stores.whole(key) == data
+
+
+async def test_content_named_by_sha512(stores: Stores) -> None:
+    await stores.append("u1", 0, b"hello")
+    key = await stores.finish("u1", b"hello", "sha512")
+    other = await stores.push("u2", b"hello")
+    assert key != other
+    assert await stores.whole(key) == await stores.whole(other) == b"hello"
+
+
+async def test_chunks_continue_where_the_last_one_ended(stores: Stores) -> None:
+    data = content(100_000)
+    assert await stores.append("u1", 0, data[:40_000]) == 40_000
+    assert await stores.append("u1", 40_000, data[40_000:]) == 100_000
+    assert await stores.whole(await stores.finish("u1", data)) == data
+
+
+async def test_what_lies_beyond_the_offset_is_cut_off(stores: Stores) -> None:
+    await stores.append("u1", 0, b"acknowledged, and this was not")
+    assert await stores.append("u1", 12, b".") == 13
+    assert await stores.stored("u1", 13) == b"acknowledged."
+    with pytest.raises(UploadInvalid):
+        await stores.finish("u1", b"acknowledged..")
+
+
+async def test_an_append_of_nothing_cuts_too(stores: Stores) -> None:
+    await stores.append("u1", 0, b"0123456789")
+    assert await stores.append("u1", 4) == 4
+    assert await stores.append("u1", 4, b"x") == 5
+
+
+@pytest.mark.parametrize("stored", [b"", b"abc"])
+async def test_a_gap_is_refused(stores: Stores, stored: bytes) -> None:
+    if stored:
+        await stores.append("u1", 0, stored)
+    with pytest.raises(UploadInvalid, match=f"^{len(stored)} bytes of the upload u1 are stored, not 10"):
+        await stores.uploads.append("u1", 10, body(b"tail"), Hasher())
+    assert await stores.append("u1", len(stored), b"d") == len(stored) + 1
+    assert await stores.stored("u1", len(stored) + 1) == stored + b"d"
+
+
+@pytest.mark.parametrize("size", EDGES)
+async def test_what_arrived_before_the_client_left_is_kept(stores: Stores, size: int) -> None:
+    data = content(size)
+    await stores.append("u1", 0, b"before")
+    hasher = Hasher()
+    with pytest.raises(ClientGone):
+        await stores.uploads.append("u1", 6, torn(*cut(data, 50_000)), hasher)
+    assert hasher.size == size
+    assert hasher.digest() == Digest.of(data)
+    assert await stores.append("u1", 6 + size, b"after") == 6 + size + 5
+    assert await stores.whole(await stores.finish("u1", b"before" + data + b"after")) == b"before" + data + b"after"
+
+
+async def test_a_hasher_with_a_limit_ends_the_append(stores: Stores) -> None:
+    class Limited(Hasher):
+        def update(self, data: bytes | bytearray | memoryview) -> None:
+            if self.size + len(data) > 10:
+                raise TooLarge("at most 10 bytes are allowed")
+            super().update(data)
+
+    with pytest.raises(TooLarge):
+        await stores.uploads.append("u1", 0, body(b"0123456", b"789ab"), hasher := Limited())
+    stores.used.add("u1")
+    assert await stores.append("u1", hasher.size, b"x") == hasher.size + 1
+
+
+async def test_one_writer_at_a_time(stores: Stores) -> None:
+    stores.used.add("u1")
+    gate = Gate(b"first ")
+    writing = asyncio.create_task(stores.uploads.append("u1", 0, aiter(gate), Hasher()))
+    await gate.entered.wait()
+    with pytest.raises(UploadBusy, match="another request is writing to the upload u1"):
+        await stores.uploads.append("u1", 0, body(b"second"), Hasher())
+    with pytest.raises(UploadBusy):
+        await stores.uploads.finish("u1", Digest.of(b"first "), 6)
+    assert await stores.append("u2", 0, b"another upload is free") == 22
+    gate.release.set()
+    assert await writing == 9
+    assert await stores.whole(await stores.finish("u1", b"first end")) == b"first end"
+
+
+async def test_a_cancelled_append_frees_the_upload_and_leaves_no_hole(stores: Stores) -> None:
+    stores.used.add("u1")
+    data = content(3_000_000)
+    gate, hasher = Gate(data), Hasher()
+    writing = asyncio.create_task(stores.uploads.append("u1", 0, aiter(gate), hasher))
+    await gate.entered.wait()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert hasher.size == len(data)
+    assert await stores.append("u1", hasher.size, b"end") == len(data) + 3
+    assert await stores.stored("u1", len(data) + 3) == data + b"end"
+
+
+async def test_finishing_again_changes_nothing(stores: Stores) -> None:
+    key = await stores.push("u1", b"content")
+    assert await stores.finish("u1", b"content") == key
+    assert await stores.whole(key) == b"content"
+
+
+async def test_the_same_content_twice_is_stored_once_and_the_second_upload_is_gone(stores: Stores) -> None:
+    key = await stores.push("u1", b"content")
+    assert await stores.push("u2", b"content") == key
+    with pytest.raises(UploadUnknown):
+        await stores.stored("u2", 7)
+    assert await stores.whole(key) == b"content"
+
+
+async def test_two_uploads_of_the_same_content_finish_at_once(stores: Stores) -> None:
+    data = content(2_000_000)
+    uploads = [f"u{number}" for number in range(8)]
+    for upload in uploads:
+        await stores.append(upload, 0, data)
+    keys = await asyncio.gather(*[stores.finish(upload, data) for upload in uploads])
+    assert len(set(keys)) == 1
+    assert await stores.whole(keys[0]) == data
+
+
+async def test_only_the_acknowledged_bytes_become_content(stores: Stores) -> None:
+    await stores.append("u1", 0, b"acknowledged, and this was not")
+    assert await stores.whole(await stores.finish("u1", b"acknowledged")) == b"acknowledged"
+
+
+async def test_too_few_bytes_do_not_become_content(stores: Stores) -> None:
+    await stores.append("u1", 0, b"abc")
+    with pytest.raises(UploadInvalid):
+        await stores.finish("u1", b"abcd")
+    assert await stores.append("u1", 3, b"d") == 4
+    assert await stores.whole(await stores.finish("u1", b"abcd")) == b"abcd"
+
+
+async def test_an_upload_that_got_no_bytes(stores: Stores) -> None:
+    key = await stores.finish("never-appended", b"")
+    assert await stores.blobs.size(key) == 0
+    assert await stores.whole(key) == b""
+    with pytest.raises(UploadInvalid):
+        await stores.uploads.finish("u2", Digest.of(b"x"), 1)
+
+
+async def test_a_discarded_upload_is_forgotten(stores: Stores) -> None:
+    await stores.append("u1", 0, b"abc")
+    await stores.uploads.discard("u1")
+    await stores.uploads.discard("u1")
+    with pytest.raises(UploadUnknown):
+        await stores.stored("u1", 3)
+    with pytest.raises(UploadInvalid):
+        await stores.uploads.append("u1", 3, body(b"d"), Hasher())
+
+
+async def test_discarding_under_a_writer(stores: Stores) -> None:
+    gate = Gate(b"first ")
+    writing = asyncio.create_task(stores.uploads.append("u1", 0, aiter(gate), Hasher()))
+    await gate.entered.wait()
+    await stores.uploads.discard("u1")
+    gate.release.set()
+    assert await writing == 9
+    with pytest.raises(UploadUnknown):
+        await stores.stored("u1", 9)
+
+
+async def test_stale_uploads_are_those_without_a_row_for_an_hour(stores: Stores) -> None:
+    await stores.append("known", 0, b"1")
+    await stores.append("orphan", 0, b"2")
+    asked: list[str] = []
+
+    async def known(uploads: Collection[str]) -> Collection[str]:
+        asked.extend(uploads)
+        return {"known"} & set(uploads)
+
+    assert await stores.uploads.stale(known) == 0
+    assert asked == []
+    stores.clock.now += 2 * HOUR
+    assert await stores.uploads.stale(known) == 1
+    assert sorted(asked) == ["known", "orphan"]
+    assert await stores.stored("known", 1) == b"1"
+    with pytest.raises(UploadUnknown):
+        await stores.stored("orphan", 1)
+
+
+async def test_an_upload_in_use_is_not_stale(stores: Stores) -> None:
+    async def none(_: Collection[str]) -> Collection[str]:
+        return ()
+
+    stores.used.add("u1")
+    gate = Gate(b"first ")
+    writing = asyncio.create_task(stores.uploads.append("u1", 0, aiter(gate), Hasher()))
+    await gate.entered.wait()
+    stores.clock.now += 2 * HOUR
+    assert await stores.uploads.stale(none) == 0
+    gate.release.set()
+    assert await writing == 9
+    assert await stores.stored("u1", 9) == b"first end"
+
+
+async def test_many_stale_uploads_go_in_batches(stores: Stores) -> None:
+    for number in range(1203):
+        await stores.append(f"u{number}", 0)
+    largest = 0
+
+    async def none(uploads: Collection[str]) -> Collection[str]:
+        nonlocal largest
+        largest = max(largest, len(uploads))
+        return ()
+
+    stores.clock.now += 2 * HOUR
+    assert await stores.uploads.stale(none) == 1203
+    assert largest <= 500
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"),
+    [(0, 1), (0, 2_500_000), (1, 2), (524_287, 524_289), (999, 1_700_001), (2_499_999, 2_500_000), (5, 5)],
+)
+async def test_a_span_of_a_blob(stores: Stores, start: int, stop: int) -> None:
+    data = content(2_500_000)
+    key = await stores.push("u1", data)
+    assert await joined(stores.blobs.read(key, ByteRange(start, stop))) == data[start:stop]
+
+
+async def test_a_reader_that_leaves_early(stores: Stores) -> None:
+    key = await stores.push("u1", content(4_000_000))
+    async for piece in (reading := stores.blobs.read(key, ByteRange(0, 4_000_000))):
+        assert piece
+        break
+    await reading.aclose()  # type: ignore[attr-defined]
+
+
+async def test_readers_of_deleted_content(stores: Stores) -> None:
+    key = await stores.push("u1", b"content")
+    await stores.blobs.delete(key)
+    await stores.blobs.delete(key)
+    assert await stores.blobs.size(key) is None
+    assert await stores.blobs.locate(key) is None
+    with pytest.raises(BlobUnknown):
+        await joined(stores.blobs.read(key, ByteRange(0, 7)))
+    assert await stores.push("u2", b"content") == key
+
+
+async def test_where_a_server_finds_the_content(stores: Stores) -> None:
+    key = await stores.push("u1", b"content")
+    place = await stores.blobs.locate(key)
+    if isinstance(place, LocalFile):
+        assert Path(place.path).read_bytes() == b"content"
+    else:
+        assert place is None
