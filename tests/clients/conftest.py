@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+
 from tests.support.desk import Desk
 from tests.support.engines import CLIENTS, Client, Machine, require_clients
 from tests.support.hub import ALICE, BOBBY, Hub

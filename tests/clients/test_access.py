@@ -6,6 +6,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+
 from tests.support.desk import Desk
 from tests.support.engines import Client, Machine
 from tests.support.hub import ALICE, CAROL, Hub

@@ -3,11 +3,14 @@
 import json
 
 import pytest
+
 from tests.support.desk import Desk
 from tests.support.engines import Machine
 from tests.support.images import Image, Index, everywhere, this_architecture
 
 pytestmark = pytest.mark.clients
+
+CONFIGURATIONS = 2_000  # bytes of two of them; clients send those anew
 
 
 @pytest.fixture
@@ -30,9 +33,10 @@ def test_docker_pushes_a_list_and_everyone_gets_the_image_for_their_processor(
 @pytest.mark.parametrize("client", ["podman", "buildah"], indirect=True)
 def test_a_list_is_pushed_with_all_its_images(alice: Desk, elsewhere: Machine, index: Index) -> None:
     whole = alice.reference(index.name)
+    alice.client("manifest", "create", "here").ok()
     for part in index.images:
-        alice.client.take(part, f"localhost/part-{part.name}")
-    alice.client("manifest", "create", "here", *(f"localhost/part-{part.name}" for part in index.images)).ok()
+        alice.client.take(part, name := f"localhost/part-{part.name}")
+        alice.client("manifest", "add", "here", f"containers-storage:{name}").ok()
     alice.client("manifest", "push", "--all", *alice.client.plain, "here", f"docker://{whole}").ok()
     alice.client("manifest", "rm", "here").ok()
     assert architectures(elsewhere, whole) == {each.architecture for each in index.images}
@@ -54,7 +58,8 @@ def test_a_list_copied_to_another_repository_is_mounted_and_keeps_its_digest(ali
     with alice.hub.wire.watched() as traffic:
         copied = alice.client("copy", "--all", *both_plain(), f"docker://{source}", f"docker://{target}")
     copied.ok()
-    assert (traffic.mounts, traffic.blob_bytes_received) == (len(index.images) * 2, 0)
+    assert traffic.mounts == len(index.images)
+    assert traffic.blob_bytes_sent < CONFIGURATIONS
     assert raw(alice, target) == raw(alice, source)
 
 

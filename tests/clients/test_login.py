@@ -1,6 +1,7 @@
 """Signing in and out: what the person reads and what the client keeps."""
 
 import pytest
+
 from tests.support.engines import Client
 from tests.support.hub import ALICE, Hub
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tests.support.desk import Desk
 from tests.support.engines import Machine
 from tests.support.hub import ALICE, Hub

@@ -1,11 +1,13 @@
 """Pushing: what is sent, and what is not sent again."""
 
 import pytest
+
 from tests.support.desk import Desk
 from tests.support.images import Image, small
 
 pytestmark = pytest.mark.clients
 
+LARGE = 3_000_000  # bytes: more than a client writes ahead
 SHARED = 300_000  # bytes of the layer that two images share
 ROOM = 20_000  # bytes that configurations and small layers may take
 
@@ -37,3 +39,11 @@ def test_a_layer_of_another_repository_is_mounted_and_not_sent(alice: Desk, imag
         alice.publish(small(f"{image.name}-top", size=1000, base=base.layers))
     assert traffic.mounts == 1
     assert traffic.blob_bytes_sent < ROOM
+
+
+def test_after_a_push_that_broke_off_the_next_one_is_whole(alice: Desk, stranger: Desk, image: Image) -> None:
+    large = small(image.name, size=LARGE)
+    alice.hub.wire.cut_once("PATCH", "/blobs/uploads/", after=LARGE // 2)
+    alice.push(large)  # docker and buildah try again by themselves, podman and skopeo give up
+    digest = alice.publish(large)
+    stranger.pull(f"{image.name}@{digest}", of=alice.person).ok()

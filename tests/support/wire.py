@@ -77,15 +77,15 @@ class _Request:
 
 @dataclass
 class _Cut:
-    """Ends the connection once, in the body of the next answer to a request for a path with `part` in it."""
+    """Ends the connection once, where a body of this method for a path with `part` in it reaches `after` bytes."""
 
+    method: str
     part: str
     after: int
+    done: bool = False
 
-    def fits(self, request: _Request, head: bytes) -> bool:
-        """Whether this answer is meant: a download that is long enough to be cut there."""
-        long_enough = int(_header(head, "content-length") or 0) > self.after
-        return request.method == "GET" and self.part in request.target and long_enough
+    def meant_for(self, request: _Request) -> bool:
+        return not self.done and request.method == self.method and self.part in request.target
 
 
 class Wire:
@@ -130,9 +130,9 @@ class Wire:
             asyncio.run_coroutine_threadsafe(self._settled(), self._loop).result()
             self._watchers.remove(traffic)
 
-    def cut_once(self, part: str, *, after: int) -> None:
-        """The next download of more than `after` bytes, from a path with `part` in it, breaks off there."""
-        self._cut = _Cut(part, after)
+    def cut_once(self, method: str, part: str, *, after: int) -> None:
+        """The next long transfer breaks off after `after` bytes: a `GET` from, or a `PATCH` to, a path with `part`."""
+        self._cut = _Cut(method, part, after)
 
     async def _listen(self) -> asyncio.Server:
         return await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=HEAD_LIMIT)
@@ -193,7 +193,9 @@ class Wire:
         self._under_way.add(done)
         ask.write(head)
         # An answer may come before the whole body was sent: a refusal must reach a client that still writes.
-        sending = asyncio.create_task(_body(head, client, ask, request))
+        sending = asyncio.create_task(
+            _body(head, client, ask, request, cut=self._cut_for(request) if method != "GET" else None)
+        )
         try:
             status, received, keep = await self._answer(request, server, answer_to)
             if not sending.done() and not keep:
@@ -208,6 +210,9 @@ class Wire:
             done.set_result(None)
         return keep and "close" not in _header(head, "connection").lower()
 
+    def _cut_for(self, request: _Request) -> _Cut | None:
+        return self._cut if self._cut and self._cut.meant_for(request) else None
+
     async def _answer(
         self, request: _Request, server: asyncio.StreamReader, answer_to: asyncio.StreamWriter
     ) -> tuple[int, int, bool]:
@@ -217,12 +222,10 @@ class Wire:
             answer_to.write(head)
             return await self._answer(request, server, answer_to)
         answer_to.write(head)
-        limit = None
-        if self._cut is not None and self._cut.fits(request, head):
-            limit, self._cut = self._cut.after, None
         counted = _Request("", "", "")
         empty = request.method == "HEAD" or status in {204, 304}
-        ended = True if empty else await _body(head, server, answer_to, counted, until_closed=True, limit=limit)
+        cut = self._cut_for(request) if request.method == "GET" else None
+        ended = True if empty else await _body(head, server, answer_to, counted, until_closed=True, cut=cut)
         await answer_to.drain()
         return status, counted.sent, ended and "close" not in _header(head, "connection").lower()
 
@@ -248,27 +251,27 @@ async def _body(
     counted: _Request,
     *,
     until_closed: bool = False,
-    limit: int | None = None,
+    cut: _Cut | None = None,
 ) -> bool:
     """Passes the body that `head` announces, adding its size to `counted`.
 
-    False when it ends with the connection. With a `limit`, so many bytes pass and then the connection ends.
+    False when it ends with the connection. A `cut` ends both.
     """
     if "chunked" in _header(head, "transfer-encoding").lower():
         while True:
             line = await source.readuntil(b"\r\n")
             size = int(line.split(b";")[0], 16)
             target.write(line)
-            await _pass(size, source, target, counted, limit)
+            await _pass(size, source, target, counted, cut)
             target.write(await source.readuntil(b"\r\n"))
             if size == 0:
                 return True
     length = _header(head, "content-length")
     if length:
-        await _pass(int(length), source, target, counted, limit)
+        await _pass(int(length), source, target, counted, cut)
         return True
     if until_closed:
-        await _pass(None, source, target, counted, limit)
+        await _pass(None, source, target, counted, cut)
         return False
     return True
 
@@ -278,7 +281,7 @@ async def _pass(
     source: asyncio.StreamReader,
     target: asyncio.StreamWriter,
     counted: _Request,
-    limit: int | None,
+    cut: _Cut | None,
 ) -> None:
     left = size
     while left is None or left > 0:
@@ -287,8 +290,9 @@ async def _pass(
             if left is None:
                 return
             raise asyncio.IncompleteReadError(piece, left)
-        if limit is not None and counted.sent + len(piece) >= limit:
-            target.write(piece[: limit - counted.sent])
+        if cut and not cut.done and counted.sent + len(piece) > cut.after:
+            cut.done = True
+            target.write(piece[: cut.after - counted.sent])
             await target.drain()
             target.close()
             raise ConnectionAbortedError
