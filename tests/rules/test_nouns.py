@@ -7,6 +7,7 @@ from tests.rules.source import SRC, TESTS, none_of
 NOUNS = ("blobs", "uploads", "manifests", "tags", "referrers")
 
 BESIDE_THE_NOUNS = {
+    "app",  # the application that finds the module of a request
     "call",  # one call of any of them: who, which repository, the headers that all answers share
     "catalog",  # the list of repositories; its noun is registry/repositories
     "ping",  # GET /v2/ itself: whether the caller is known

@@ -23,6 +23,8 @@ def measured() -> Iterator[tuple[str, int, int]]:
     for module in [*package().values(), *files_of_tests()]:
         yield module.where, module.lines, limit(module)
     for module in package().values():
+        if ".migrations.versions." in module.name:
+            continue  # a migration is a list of columns, written once and never changed
         for node in ast.walk(module.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield f"{module.where}:{node.name}", (node.end_lineno or node.lineno) - node.lineno + 1, FUNCTION
