@@ -128,7 +128,7 @@ class BuiltIn(Engine):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.environment["HOME"] = str(folder)
-        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "DOCKER_CONFIG"):
+        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "DOCKER_CONFIG"):
             self.environment[name] = str(folder / name.lower())
 
     def unusable(self, archive: Path, image: str) -> str:
