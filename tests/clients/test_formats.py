@@ -1,12 +1,13 @@
 """Docker's manifests beside OCI's, and layers that are not gzip."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.support.desk import Desk
 from tests.support.engines import Machine
-from tests.support.images import Image
+from tests.support.images import Image, layer, noise
 from tests.support.python_hello import GREETING, python_hello_world
 
 pytestmark = pytest.mark.clients
@@ -15,6 +16,10 @@ MEDIA_TYPES = {
     "v2s2": "application/vnd.docker.distribution.manifest.v2+json",
     "oci": "application/vnd.oci.image.manifest.v1+json",
 }
+
+LARGE = 300_000  # bytes
+
+podman = pytest.mark.parametrize("client", ["podman"], indirect=True)
 
 
 @pytest.mark.parametrize("form", MEDIA_TYPES)
@@ -27,9 +32,27 @@ def test_a_manifest_keeps_the_form_it_was_pushed_in(alice: Desk, elsewhere: Mach
     elsewhere.docker.pull(reference).ok()
 
 
-@pytest.mark.parametrize("client", ["podman"], indirect=True)
-def test_layers_in_zstd_chunks_are_pushed_pulled_and_run(alice: Desk, stranger: Desk) -> None:
-    alice.client.take(python_hello_world(), reference := alice.reference("zstd-chunked"))
-    alice.client.push(reference, "--format", "oci", "--compression-format", "zstd:chunked").ok()
-    stranger.pull("zstd-chunked", of=alice.person).ok()
+@podman
+def test_an_image_of_zstd_chunks_is_pulled_by_the_chunk_and_runs(alice: Desk, stranger: Desk) -> None:
+    publish_in_chunks(alice, replace(python_hello_world(), name="zstd-chunked"))
+    with alice.hub.wire.watched() as traffic:
+        stranger.pull("zstd-chunked", of=alice.person).ok()
+    assert any("," in each.range for each in traffic.parts)
     assert GREETING in stranger.run("zstd-chunked", of=alice.person)
+
+
+@podman
+def test_files_that_are_there_already_are_not_pulled_again(alice: Desk, stranger: Desk, image: Image) -> None:
+    kept = {"kept": noise(image.name, LARGE)}
+    for version in ("1", "2"):
+        changed = {"changed": noise(f"{image.name} {version}", 10_000)}
+        publish_in_chunks(alice, Image(f"{image.name}-{version}", (layer(kept | changed),)))
+    stranger.pull(f"{image.name}-1", of=alice.person).ok()
+    with alice.hub.wire.watched() as traffic:
+        stranger.pull(f"{image.name}-2", of=alice.person).ok()
+    assert traffic.blob_bytes_received < LARGE / 2
+
+
+def publish_in_chunks(alice: Desk, image: Image) -> None:
+    alice.client.take(image, reference := alice.reference(image.name))
+    alice.client.push(reference, "--format", "oci", "--compression-format", "zstd:chunked").ok()

@@ -39,7 +39,7 @@ def test_docker_resumes_a_broken_download_where_it_stopped(alice: Desk, stranger
     alice.hub.wire.cut_once("GET", "/blobs/", after=LARGE // 2)
     with alice.hub.wire.watched() as traffic:
         stranger.pull(image.name, of=alice.person).ok()
-    assert [each.received < LARGE for each in traffic.resumed] == [True]
+    assert [each.received < LARGE for each in traffic.parts] == [True]
 
 
 @pytest.mark.parametrize("client", ["podman", "buildah", "skopeo"], indirect=True)

@@ -56,8 +56,8 @@ class Traffic:
         return sum(1 for each in self.exchanges if "mount=" in each.target and each.status == 201)
 
     @property
-    def resumed(self) -> list[Exchange]:
-        """Blob downloads that asked for the rest of a blob and got exactly that."""
+    def parts(self) -> list[Exchange]:
+        """Downloads that asked for one or several ranges of a blob and got exactly those."""
         return [
             each for each in self.exchanges
             if "/blobs/sha256:" in each.path and each.range.startswith("bytes=") and each.status == 206

@@ -35,6 +35,9 @@ STORAGE = """\
 driver = "{driver}"
 graphroot = "{home}/graph"
 runroot = "{home}/run"
+[storage.options]
+# What newer versions do by themselves: fetch only the chunks of a zstd layer that are not there yet.
+pull_options = {{enable_partial_images = "true", use_hard_links = "false", ostree_repos = ""}}
 """
 POLICY = '{"default":[{"type":"insecureAcceptAnything"}]}'
 
