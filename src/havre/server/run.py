@@ -33,7 +33,7 @@ def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight. Raises ConfigError for settings that can not work."""
     logs.configure(config.log_format, config.log_level)
     host = _address(config)
-    from havre.metadata.upgrade import upgrade_in_child
+    from havre.metadata.migrations import upgrade_in_child
 
     upgrade_in_child(config.database_url)
     figures = tempfile.mkdtemp(prefix="havre-metrics-")
