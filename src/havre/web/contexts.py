@@ -1,0 +1,318 @@
+"""What each template is given, as typed values: a template shows these and decides nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
+
+from havre.oci.digest import Digest
+from havre.registry.records import Instant, Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The signed-in visitor, as the head of every page names them."""
+
+    name: str
+    is_admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What every page knows: the visitor, the language, and this registry's name on command lines."""
+
+    host: str
+    """As in ``docker login HOST``: the authority, port included."""
+    secure: bool
+    """Is it reached by https? Otherwise podman needs ``--tls-verify=false``."""
+    language: str
+    path: str
+    """Of this page with its query, to come back to after signing in."""
+    now: Instant
+    person: Person | None = None
+    signup_open: bool = True
+
+    def in_language(self, code: str) -> str:
+        """The address of this page in another language."""
+        path, _, query = self.path.partition("?")
+        kept = [pair for pair in query.split("&") if pair and not pair.startswith("lang=")]
+        return path + "?" + "&".join([*kept, f"lang={code}"])
+
+
+@dataclass(frozen=True, slots=True)
+class Pager:
+    """Where in a long list this page is; ``fields`` are the other parameters of its address."""
+
+    number: int
+    pages: int
+    total: int
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def link(self, number: int) -> str:
+        """The query for another page of the list."""
+        return "?" + urlencode({**{k: v for k, v in self.fields.items() if v}, "page": number})
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryCard:
+    """One repository in a list."""
+
+    repository: Repository
+
+    @property
+    def path(self) -> str:
+        """Its public page."""
+        return repository_path(self.repository)
+
+
+@dataclass(frozen=True, slots=True)
+class HomePage:
+    """``/``."""
+
+    popular: Sequence[RepositoryCard]
+    recent: Sequence[RepositoryCard]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """``/search``."""
+
+    text: str
+    results: Sequence[RepositoryCard]
+    pager: Pager
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilePage:
+    """``/u/{name}``."""
+
+    name: str
+    created: Instant
+    mine: bool
+    repositories: Sequence[RepositoryCard]
+    pager: Pager
+
+
+@dataclass(frozen=True, slots=True)
+class MinePage:
+    """``/repositories``."""
+
+    text: str
+    repositories: Sequence[RepositoryCard]
+    pager: Pager
+
+
+@dataclass(frozen=True, slots=True)
+class TagRow:
+    """One tag in a list."""
+
+    name: str
+    digest: Digest
+    platforms: Sequence[str]
+    size: int
+    updated: Instant
+    pusher: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryHead:
+    """What the head of each page of a repository shows, and the addresses that its tabs lead to."""
+
+    repository: Repository
+    may_manage: bool
+    current: str
+    """The tab that is open: ``overview``, ``tags``, ``general`` or ``settings``."""
+
+    @property
+    def path(self) -> str:
+        """The public page."""
+        return repository_path(self.repository)
+
+    @property
+    def manage_path(self) -> str:
+        """The owner's page."""
+        return manage_path(self.repository)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryPage:
+    """The public view of a repository."""
+
+    head: RepositoryHead
+    readme: str
+    """Safe HTML; empty if there is none."""
+    pull_reference: str
+    """Name and tag to pull: the tag is left out when it is ``latest``; empty if nothing has been pushed."""
+    latest: Sequence[TagRow]
+    tag_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManagePage:
+    """The owner's view of a repository."""
+
+    head: RepositoryHead
+    readme: str
+    latest: Sequence[TagRow]
+    tag_count: int
+    form: Form
+    saved: str = ""
+    """Which form was just saved: ``about``, ``visibility`` or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagsPage:
+    """The tags of a repository."""
+
+    head: RepositoryHead
+    text: str
+    newest_first: bool
+    tags: Sequence[TagRow]
+    pager: Pager
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformRow:
+    """One platform of an image."""
+
+    name: str
+    digest: Digest
+    size: int
+    chosen: bool
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """One step of an image: a layer, or an instruction that only changed the configuration."""
+
+    digest: Digest
+    size: int
+    instruction: str
+    share: int
+    """Of the whole image, 0 to 20, for the bar beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePage:
+    """One tag: what the image is made of."""
+
+    head: RepositoryHead
+    reference: str
+    """The tag, or the digest when asked for by digest."""
+    digest: Digest
+    media_type: str
+    artifact_type: str
+    size: int
+    pushed: Instant
+    platforms: Sequence[PlatformRow]
+    platform: str
+    created: str
+    config: Sequence[tuple[str, Sequence[str]]]
+    """Entry point, command and so on: a heading (translated) and its lines."""
+    labels: Sequence[tuple[str, str]]
+    layers: Sequence[LayerRow]
+
+    @property
+    def pull_reference(self) -> str:
+        """Name and tag, or name and digest, to pull."""
+        return f"{self.head.repository.name}{'@' if ':' in self.reference else ':'}{self.reference}"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form as the visitor left it: what they typed, and what is wrong, by field name (``""``: the whole of it)."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, name: str) -> str:
+        """What was typed."""
+        return self.values.get(name, "")
+
+    def problem(self, name: str) -> str:
+        """What is wrong with a field; empty if nothing."""
+        return self.problems.get(name, "")
+
+
+@dataclass(frozen=True, slots=True)
+class FormPage:
+    """A page that is one form: sign-up, sign-in, first run, password."""
+
+    form: Form
+    next: str = ""
+    saved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSettingsPage:
+    """``/settings/profile``."""
+
+    email: str
+    form: Form
+    saved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRow:
+    """One personal access token."""
+
+    uid: str
+    label: str
+    hint: str
+    grants: Sequence[tuple[str, str]]
+    """Pattern and its actions, such as ``("marin/*", "pull, push")``."""
+    created: Instant
+    expires: Instant | None
+    last_used: Instant | None
+    last_address: str
+    last_client: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokensPage:
+    """``/settings/tokens``; ``secret`` is set once, right after a token was made."""
+
+    tokens: Sequence[TokenRow]
+    form: Form
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One device where the visitor is signed in."""
+
+    id: int
+    client: str
+    address: str
+    created: Instant
+    last_seen: Instant
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsPage:
+    """``/settings/sessions``."""
+
+    sessions: Sequence[SessionRow]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """What went wrong: the status, a title and a plain sentence; ``request_id`` helps to find it in the log."""
+
+    status: int
+    title: str
+    message: str
+    request_id: str = ""
+
+
+def repository_path(repository: Repository) -> str:
+    """The public page of a repository."""
+    return ("/_/" if repository.name.official else "/r/") + quote(repository.name)
+
+
+def manage_path(repository: Repository) -> str:
+    """The owner's page of a repository, at Docker Hub's address."""
+    return f"/repository/docker/{repository.name.namespace}/{quote(repository.name.leaf)}"

@@ -1,0 +1,41 @@
+"""Making an account."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from havre.errors import Denied, InputInvalid
+from havre.web.contexts import Form, FormPage
+from havre.web.errors import FORM_ERRORS
+from havre.web.pages.login import begin_session
+from havre.web.security import local_target
+from havre.web.visit import Visit
+
+
+async def show(visit: Visit) -> Response:
+    """``GET /signup``."""
+    if not visit.actor.anonymous:
+        return visit.redirect("/repositories")
+    if not visit.site().signup_open:
+        raise Denied("this registry does not take new accounts by itself: ask an administrator for one")
+    return visit.page("signup.html", FormPage(Form(), next=local_target(visit.query("next", 1000))))
+
+
+async def sign_up(visit: Visit) -> Response:
+    """``POST /signup``: make the account and sign it in."""
+    values = await visit.form()
+    target = local_target(values.get("next", ""))
+    try:
+        password = repeated_password(visit, values.get("password", ""), values.get("password_again"))
+        user = await visit.app.accounts.sign_up(values.get("name", "").strip(), values.get("email", ""), password)
+    except FORM_ERRORS as error:
+        form, status = visit.again(error, values)
+        return visit.page("signup.html", FormPage(form, next=target), status)
+    return await begin_session(visit, user.id, "/repositories" if target == "/" else target)
+
+
+def repeated_password(visit: Visit, password: str, again: str | None) -> str:
+    """The password, if it was typed the same way twice; raises InputInvalid."""
+    if again is not None and again != password:
+        raise InputInvalid(visit.text("The two passwords are not the same."), field="password_again")
+    return password

@@ -1,0 +1,28 @@
+"""Our own files, which browsers may keep for ever."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from havre.web.assets import assets
+from havre.web.errors import not_found
+from havre.web.visit import Visit
+
+_FOREVER = "public, max-age=31536000, immutable"
+
+
+async def serve(visit: Visit) -> Response:
+    """``/static/{name}``: by hashed name only."""
+    asset = assets().by_name.get(visit.request.path_params["name"])
+    if asset is None:
+        return not_found(visit)
+    return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": _FOREVER})
+
+
+async def favicon(_visit: Visit) -> Response:
+    """``/favicon.ico``: for those who ask without reading the page."""
+    return Response(
+        assets().by_name[assets().names["favicon.svg"]].content,
+        media_type="image/svg+xml",
+        headers={"Cache-Control": "public, max-age=86400"},
+    )

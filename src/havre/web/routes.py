@@ -1,0 +1,70 @@
+"""Every page: method, path, what it demands of the visitor, and its function as ``module:name`` under ``pages/``.
+
+Importing this loads no framework, so that the server's one table of routes can include it at no cost. ``dispatch``
+enforces the demand before the function runs; the function may rely on it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Demand(StrEnum):
+    """What a page demands of its visitor, and what the others get."""
+
+    PUBLIC = "public"
+    """Nothing: anyone."""
+    VIEW = "view"
+    """May pull the repository in the path. Others get 404, as if it did not exist."""
+    MANAGE = "manage"
+    """May administer the repository in the path. Who may only pull is led to the public view; others get 404."""
+    SIGNED_IN = "signed_in"
+    """A signed-in account. Others are led to the sign-in page and back."""
+    ADMIN = "admin"
+    """An administrator of the registry. Others get 404."""
+    FIRST_RUN = "first_run"
+    """That no account exists yet. Afterwards everyone is led home."""
+
+
+class Page(NamedTuple):
+    """One row of the table."""
+
+    method: str
+    path: str
+    action: Demand
+    endpoint: str
+
+
+PAGES: tuple[Page, ...] = (
+    Page("GET", "/", Demand.PUBLIC, "home:show"),
+    Page("GET", "/search", Demand.PUBLIC, "home:search"),
+    Page("GET", "/welcome", Demand.FIRST_RUN, "welcome:show"),
+    Page("POST", "/welcome", Demand.FIRST_RUN, "welcome:create"),
+    Page("GET", "/signup", Demand.PUBLIC, "accounts:show"),
+    Page("POST", "/signup", Demand.PUBLIC, "accounts:sign_up"),
+    Page("GET", "/login", Demand.PUBLIC, "login:show"),
+    Page("POST", "/login", Demand.PUBLIC, "login:sign_in"),
+    Page("POST", "/logout", Demand.PUBLIC, "login:sign_out"),
+    Page("GET", "/u/{name}", Demand.PUBLIC, "profile:show"),
+    Page("GET", "/r/{namespace}/{repository:path}/tags/{tag}", Demand.VIEW, "tags:image"),
+    Page("GET", "/r/{namespace}/{repository:path}/tags", Demand.VIEW, "tags:list_tags"),
+    Page("GET", "/r/{namespace}/{repository:path}", Demand.VIEW, "repositories:show"),
+    Page("GET", "/_/{repository}/tags/{tag}", Demand.VIEW, "tags:image"),
+    Page("GET", "/_/{repository}/tags", Demand.VIEW, "tags:list_tags"),
+    Page("GET", "/_/{repository}", Demand.VIEW, "repositories:show"),
+    Page("GET", "/repository/docker/{namespace}/{repository:path}", Demand.MANAGE, "repositories:manage"),
+    Page("POST", "/repository/docker/{namespace}/{repository:path}", Demand.MANAGE, "repositories:change"),
+    Page("GET", "/repositories", Demand.SIGNED_IN, "repositories:mine"),
+    Page("GET", "/settings/profile", Demand.SIGNED_IN, "settings:profile"),
+    Page("POST", "/settings/profile", Demand.SIGNED_IN, "settings:change_profile"),
+    Page("GET", "/settings/password", Demand.SIGNED_IN, "settings:password"),
+    Page("POST", "/settings/password", Demand.SIGNED_IN, "settings:change_password"),
+    Page("GET", "/settings/tokens", Demand.SIGNED_IN, "tokens:show"),
+    Page("POST", "/settings/tokens", Demand.SIGNED_IN, "tokens:create"),
+    Page("POST", "/settings/tokens/{uid}/revoke", Demand.SIGNED_IN, "tokens:revoke"),
+    Page("GET", "/settings/sessions", Demand.SIGNED_IN, "sessions:show"),
+    Page("POST", "/settings/sessions/{session}/revoke", Demand.SIGNED_IN, "sessions:revoke"),
+    Page("GET", "/static/{name}", Demand.PUBLIC, "static:serve"),
+    Page("GET", "/favicon.ico", Demand.PUBLIC, "static:favicon"),
+)
