@@ -6,6 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import (  # noqa: F401 - fixtures
+    database,
+    database_url,
+    empty_url,
+    postgresql_cluster,
+    rows,
+)
 from tests.support.server import HavreProcess
 
 PASSWORD = "correct horse 9"

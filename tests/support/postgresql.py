@@ -1,0 +1,69 @@
+"""A PostgreSQL server of our own: the distribution's binaries, a fresh cluster, a Unix socket and no port."""
+
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.support.requirements import require
+
+ACCOUNT = "postgres"
+"""Who runs the server when the tests run as root, which PostgreSQL refuses to."""
+
+
+class Cluster:
+    """A running server. Durable as in production: the tests pull its plug."""
+
+    def __init__(self) -> None:
+        self._programs = require("/usr/lib/postgresql/*/bin/initdb").parent
+        # Not below pytest's folder: others may not enter that, and the path of a socket has 107 characters at most.
+        self._folder = Path(tempfile.mkdtemp(prefix="havre-pg-"))
+        self._account = ACCOUNT if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        self._numbers = itertools.count()
+        shutil.chown(self._folder, self._account)
+
+    def start(self) -> None:
+        """Make the cluster on the first call, and start the server."""
+        if not (self._folder / "data").exists():
+            locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+            self._run("initdb", "--pgdata", str(self._folder / "data"), "--username=havre", "--auth=trust", *locale)
+        options = f"-c listen_addresses='' -c unix_socket_directories={self._folder} -c max_connections=200"
+        self._run("pg_ctl", "--wait", *self._data, "--log", str(self._folder / "log"), "--options", options, "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop it; with ``immediate`` as a crash would."""
+        self._run("pg_ctl", "--wait", *self._data, "--mode", mode, "stop")
+
+    def remove(self) -> None:
+        """Stop it and delete everything."""
+        self.stop("immediate")
+        shutil.rmtree(self._folder)
+
+    def create(self, template: str = "template0") -> str:
+        """A new database, as a copy of ``template``; returns its URL."""
+        name = f"havre{next(self._numbers)}"
+        socket = ["--host", str(self._folder), "--username=havre"]
+        self._run("createdb", *socket, "--template", template, name)
+        return f"postgresql://havre@/{name}?host={self._folder}"
+
+    @property
+    def _data(self) -> list[str]:
+        return ["--pgdata", str(self._folder / "data")]
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # To a file: a server that pg_ctl leaves running would hold a pipe open for ever.
+        with tempfile.TemporaryFile() as output:
+            done = subprocess.run(
+                [self._programs / program, *arguments],
+                user=self._account if os.geteuid() == 0 else None,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self._folder,
+                check=False,
+            )
+            output.seek(0)
+            assert done.returncode == 0, output.read().decode()
