@@ -35,6 +35,7 @@ classes from the wire. ``code`` is always one of the fourteen codes of the OCI d
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -205,10 +206,14 @@ class StorageFull(Denied):
 
 
 class Unsupported(HavreError):
-    """The operation is not offered here."""
+    """The operation is not offered here; ``offered`` are the methods that are (RFC 9110, section 15.5.6)."""
 
     code = "UNSUPPORTED"
     status = 405
+
+    def __init__(self, message: str, *, offered: Iterable[str] = (), detail: object = None) -> None:
+        super().__init__(message, detail=detail)
+        self.offered = tuple(offered)
 
 
 class InputInvalid(HavreError):

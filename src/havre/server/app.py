@@ -134,7 +134,9 @@ class App:
         try:
             route = self._fixed[request.path].get(request.method)
             if route is None:
-                raise Unsupported(f"{request.method[:20]} is not offered at {request.path}")
+                raise Unsupported(
+                    f"{request.method[:20]} is not offered at {request.path}", offered=self._fixed[request.path]
+                )
             return await self._endpoint(route.endpoint)(self, request)
         except Exception as error:  # noqa: BLE001 - handed to the one translation of failures
             return errors.response(error, request, self.config.external_url)

@@ -11,6 +11,7 @@ from havre.errors import (
     RangeNotSatisfiable,
     TooManyRequests,
     Unauthorized,
+    Unsupported,
     UploadRangeInvalid,
 )
 from havre.server import urls
@@ -45,6 +46,8 @@ def headers(error: HavreError, request: Request, external_url: str) -> list[tupl
         return [("content-range", f"bytes */{error.size}")]
     if isinstance(error, UploadRangeInvalid) and error.location:
         return [("location", error.location), ("range", f"0-{max(0, error.size - 1)}")]
+    if isinstance(error, Unsupported) and error.offered:
+        return [("allow", ", ".join(error.offered))]
     return []
 
 

@@ -50,8 +50,8 @@ class RegistryAPI:
             raise NameUnknown(f"nothing lives at {request.path[:200]}: this is no address of the registry API")
         route = _TABLE[match.template].get(request.method)
         if route is None:
-            offered = ", ".join(_TABLE[match.template])
-            raise Unsupported(f"{request.method[:20]} is not offered here, only {offered}")
+            offered = tuple(_TABLE[match.template])
+            raise Unsupported(f"{request.method[:20]} is not offered here, only {', '.join(offered)}", offered=offered)
         call = await self._admit(request, route, match.name, match.tail)
         request.actor_name = call.actor.name
         return await self._endpoints[route.endpoint](call)
