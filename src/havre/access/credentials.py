@@ -37,6 +37,15 @@ class _Remembered:
     hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the rows say about one attempt: the account if there is one, and how often it failed from here."""
+
+    stored: StoredPassword | None
+    attempt: Attempt
+    failures: int
+
+
 class Credentials:
     """Checks what people and clients prove themselves with.
 
@@ -74,41 +83,43 @@ class Credentials:
 
     async def _check_password(self, login: str, secret: str, address: str) -> User:
         memory = hmac.digest(self._key, f"{login}\0{address}\0{secret}".encode(errors="surrogatepass"), hashlib.sha256)
-        if user := self._recall(memory, (await self._look_up(login, address))[0]):
+        if user := self._recall(memory, await self._look_up(login, address)):
             return user
         async with self._passwords.turn():
             # Asked again: whoever came before us may have used up the attempts, or have proved the same password.
-            stored, attempt = await self._look_up(login, address)
-            if user := self._recall(memory, stored):
+            found = await self._look_up(login, address)
+            if user := self._recall(memory, found):
                 return user
+            stored, attempt = found.stored, found.attempt
             right = await self._passwords.verify(stored.hash if stored else None, secret)
             if not right or stored is None or stored.user.disabled:
                 now = self._clock()
                 await self._metadata.write(lambda rows: attempt.failed(rows.login_failures, now), durable=False)
                 raise WrongCredentials(WRONG)
-        await self._metadata.write(lambda rows: attempt.succeeded(rows.login_failures), durable=False)
+        if found.failures:
+            await self._metadata.write(lambda rows: attempt.succeeded(rows.login_failures), durable=False)
         self._remember(memory, stored)
         return stored.user
 
-    async def _look_up(self, login: str, address: str) -> tuple[StoredPassword | None, Attempt]:
+    async def _look_up(self, login: str, address: str) -> _Found:
         """The account and its throttle, in one unit of work. Raises TooManyRequests."""
         now = self._clock()
 
-        def work(rows: Rows) -> tuple[StoredPassword | None, Attempt]:
+        def work(rows: Rows) -> _Found:
             stored = rows.accounts.find(login)
             # By name and by e-mail address it is one account, with one counter.
             attempt = Attempt(stored.user.name if stored else login, address)
-            attempt.check(rows.login_failures, now)
-            return stored, attempt
+            return _Found(stored, attempt, attempt.check(rows.login_failures, now))
 
         return await self._metadata.read(work)
 
-    def _recall(self, memory: bytes, stored: StoredPassword | None) -> User | None:
-        known = self._remembered.get(memory)
-        if known is None or stored is None:
+    def _recall(self, memory: bytes, found: _Found) -> User | None:
+        known, stored = self._remembered.get(memory), found.stored
+        # After a wrong password from here, only a verification forgives: the memory must not help who guesses.
+        if known is None or stored is None or found.failures:
             return None
         if known.until <= self._clock() or known.hash != stored.hash or stored.user.disabled:
-            del self._remembered[memory]
+            self._remembered.pop(memory, None)
             return None
         return stored.user
 

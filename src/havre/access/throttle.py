@@ -41,10 +41,11 @@ class Attempt:
         network = _network(self.address)
         return _key("account", self.account, network), _key("address", network)
 
-    def check(self, rows: LoginFailureRows, now: Instant) -> None:
-        """Raises TooManyRequests, saying when to come back, if there were too many failures."""
-        counts = rows.counts(self.keys, now - WINDOW + 1)
-        for key, limit in zip(self.keys, (PER_ACCOUNT, PER_ADDRESS), strict=True):
+    def check(self, rows: LoginFailureRows, now: Instant) -> int:
+        """How often the account's password was wrong from here. Raises TooManyRequests, saying when to come back."""
+        keys = self.keys
+        counts = rows.counts(keys, now - WINDOW + 1)
+        for key, limit in zip(keys, (PER_ACCOUNT, PER_ADDRESS), strict=True):
             failures, start = counts.get(key, (0, now))
             if failures >= limit:
                 seconds = max(1, (start + WINDOW - now + 999) // 1000)
@@ -53,6 +54,7 @@ class Attempt:
                     " or use a personal access token",
                     retry_after=seconds,
                 )
+        return counts.get(keys[0], (0, now))[0]
 
     def failed(self, rows: LoginFailureRows, now: Instant) -> None:
         """Count a wrong password, and forget some counters that have run out."""
