@@ -1,7 +1,10 @@
 """What the tests of storage share: bodies as the wire gives them, a clock to turn, and one harness per backend."""
 
-import os
+import asyncio
+import random
+import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,8 +24,7 @@ EDGES = (0, 1, WRITE_PIECE - 1, WRITE_PIECE, WRITE_PIECE + 1, 3 * WRITE_PIECE + 
 
 def content(size: int, seed: int = 0) -> bytes:
     """Bytes of which no two places look alike."""
-    words = (size + 7) // 8
-    return b"".join((seed << 40 | number).to_bytes(8, "little") for number in range(words))[:size]
+    return random.Random(seed).randbytes(size)
 
 
 async def body(*chunks: bytes) -> AsyncIterator[bytes]:
@@ -50,6 +52,12 @@ async def joined(pieces: AsyncIterator[bytes]) -> bytes:
         assert 0 < len(piece) <= 1024 * 1024
         found.append(piece)
     return b"".join(found)
+
+
+async def loop_turned(turns: int) -> None:
+    """Let everything else run that many times, to stop it at a certain point."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
 
 
 @dataclass
@@ -135,10 +143,13 @@ def files_below(root: Path) -> list[str]:
 
 def open_below(root: Path) -> list[str]:
     """The files below ``root`` that this process holds open."""
-    descriptors = Path("/proc/self/fd")
     targets = []
-    for name in os.listdir(descriptors):
-        link = descriptors / name
-        if link.is_symlink():
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the one that was used to list them
             targets.append(str(link.readlink()))
     return [target for target in targets if target.startswith(str(root))]
+
+
+def run(*words: str | Path) -> None:
+    """Run a program that must succeed."""
+    subprocess.run(words, check=True)

@@ -1,18 +1,16 @@
 """Opening a store by its address: what is offered, and what a folder must be like."""
 
 import stat
-import subprocess
 import threading
 from pathlib import Path
 
 import pytest
-from tests.support.requirements import require, require_root
 
 from havre.errors import ConfigError
 from havre.oci.digest import Digest, Hasher
 from havre.storage import open_storage
-
-from tests.storage.parts import body
+from tests.storage.parts import body, run
+from tests.support.requirements import require, require_root
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +31,9 @@ async def test_a_folder_of_its_own(tmp_path: Path, host: str) -> None:
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/prefix", "gs://bucket", "http://host/", "/var/lib/havre", "C:\\data", "x"])
+@pytest.mark.parametrize(
+    "url", ["s3://bucket/prefix", "gs://bucket", "http://host/", "/var/lib/havre", "C:\\data", "x"]
+)
 def test_other_addresses_are_refused_with_what_is_offered(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError, match="this version offers file:///path/to/folder"):
         open_storage(url, tmp_path)
@@ -51,14 +51,17 @@ def test_uploads_are_private(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "blobs").stat().st_mode) & 0o007 == 0
 
 
+def modes(root: Path) -> list[int]:
+    return [stat.S_IMODE(path.stat().st_mode) for path in root.rglob("*")]
+
+
 async def test_files_are_not_for_everyone(tmp_path: Path) -> None:
     storage = open_storage("", tmp_path)
     await storage.uploads.append("u1", 0, body(b"hello"), Hasher())
     await storage.uploads.append("u2", 0, body(b"hello"), Hasher())
     await storage.uploads.finish("u1", Digest.of(b"hello"), 5)
     storage.close()
-    for path in tmp_path.rglob("*"):
-        assert stat.S_IMODE(path.stat().st_mode) & 0o027 == 0, path
+    assert {mode & 0o027 for mode in modes(tmp_path)} == {0}
 
 
 def test_opening_starts_no_thread(tmp_path: Path) -> None:
@@ -78,20 +81,20 @@ def test_a_read_only_file_system(tmp_path: Path) -> None:
     require_root()
     require("mount")
     open_storage("", tmp_path)
-    subprocess.run(["mount", "--bind", "-o", "ro", tmp_path, tmp_path], check=True)
+    run("mount", "--bind", "-o", "ro", tmp_path, tmp_path)
     try:
         with pytest.raises(ConfigError, match=r"(not writable|Read-only file system)"):
             open_storage("", tmp_path)
     finally:
-        subprocess.run(["umount", tmp_path], check=True)
+        run("umount", tmp_path)
 
 
 def test_two_file_systems(tmp_path: Path) -> None:
     require_root()
     (tmp_path / "uploads").mkdir()
-    subprocess.run([require("mount"), "-t", "tmpfs", "none", tmp_path / "uploads"], check=True)
+    run(require("mount"), "-t", "tmpfs", "none", tmp_path / "uploads")
     try:
         with pytest.raises(ConfigError, match="lie on different file systems"):
             open_storage("", tmp_path)
     finally:
-        subprocess.run(["umount", tmp_path / "uploads"], check=True)
+        run("umount", tmp_path / "uploads")
