@@ -20,6 +20,8 @@ from urllib.parse import quote, urlsplit
 
 from havre.errors import ConfigError
 
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
 CONFIG_VARIABLE = "HAVRE_CONFIG"
 """Names the settings file when no flag does."""
 
@@ -107,12 +109,12 @@ def _external_url(value: object) -> str:
     return text
 
 
-def _networks(value: object) -> tuple[str, ...]:
+def _networks(value: object) -> Networks:
     given = value.replace(",", " ").split() if isinstance(value, str) else value
     if not isinstance(given, list) or len(given) > 100:
         raise ValueError("must be a list of at most 100 networks, such as 127.0.0.1/32, 10.0.0.0/8")
     try:
-        return tuple(str(ipaddress.ip_network(_string(one))) for one in given)
+        return tuple(ipaddress.ip_network(_string(one)) for one in given)
     except ValueError as error:
         raise ValueError(f"must be networks such as 127.0.0.1/32 or 10.0.0.0/8: {error}") from error
 
@@ -202,7 +204,7 @@ class Config:
     tls_key: Path | None = _setting(
         None, _optional_path, "PEM file of the certificate's private key.", shown_default="plain HTTP"
     )
-    trusted_proxies: tuple[str, ...] = _setting(
+    trusted_proxies: Networks = _setting(
         (),
         _networks,
         "Networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",

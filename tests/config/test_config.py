@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -109,8 +110,9 @@ def test_a_value_of_another_kind_in_the_file_is_refused(tmp_path: Path, value: s
 def test_networks_may_be_a_list_or_one_string(tmp_path: Path) -> None:
     file = tmp_path / "havre.toml"
     file.write_text('trusted_proxies = ["10.0.0.0/8", "::1"]\n')
-    assert load({}, {}, file).trusted_proxies == ("10.0.0.0/8", "::1/128")
-    assert load({}, {"HAVRE_TRUSTED_PROXIES": "10.0.0.0/8,::1"}).trusted_proxies == ("10.0.0.0/8", "::1/128")
+    networks = (ip_network("10.0.0.0/8"), ip_network("::1/128"))
+    assert load({}, {}, file).trusted_proxies == networks
+    assert load({}, {"HAVRE_TRUSTED_PROXIES": "10.0.0.0/8,::1"}).trusted_proxies == networks
 
 
 def test_a_misspelt_key_in_the_file_is_refused_with_what_was_meant(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def _rule(schema: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+    return str(value) if isinstance(value, Path) else [str(one) for one in value] if isinstance(value, tuple) else value
 
 
 def _toml(value: Any) -> str:
