@@ -51,6 +51,9 @@ def parse(media_type: str, content: bytes) -> Manifest:
     Known types are checked; content of an unknown type is accepted as it is, and only its subject is read.
     Raises ManifestInvalid, which names the place in the document.
     """
+    if media_type in mediatypes.OBSOLETE:
+        # Clients that can send another form do so after this refusal.
+        raise ManifestInvalid("manifests of Docker's schema 1 are not accepted: push as schema 2 or OCI")
     kind = _kind(media_type)
     try:
         document = load_object(content)

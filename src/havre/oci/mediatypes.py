@@ -21,6 +21,14 @@ IMAGES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})
 """Manifests that list others."""
 
+OBSOLETE = frozenset(
+    {
+        "application/vnd.docker.distribution.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    }
+)
+"""Manifests of Docker's first schema, whose digest is not that of their bytes."""
+
 CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 """Configs that describe how to run an image."""
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from havre.errors import RangeNotSatisfiable, UploadInvalid
 
-MAX_RANGES = 16
-"""Ranges in one request that are answered one by one; with more the whole blob is sent, as RFC 9110 allows."""
+MAX_RANGES = 1024
+"""Ranges in one request that are answered one by one; with more the whole blob is sent, as RFC 9110 allows.
+
+podman asks for as many chunks of a zstd:chunked layer at a time."""
 
 _CHUNK = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]{1,18}|\*))?", re.ASCII)
 _SPAN = re.compile(r"([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
