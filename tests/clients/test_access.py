@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.support.desk import Desk
-from tests.support.engines import Client, Machine
+from tests.support.engines import Client, Machine, without_times
 from tests.support.hub import ALICE, CAROL, Hub
 from tests.support.images import Image
 from tests.support.wire import Wire
@@ -97,11 +97,6 @@ def try_password(host: str, name: str, password: str) -> None:
     question = Request(f"http://{host}/auth/token?account={name}", headers={"Authorization": f"Basic {proof}"})
     with contextlib.suppress(HTTPError):
         urlopen(question, timeout=20).close()
-
-
-def without_times(told: str) -> str:
-    """The sentence alone: skopeo opens its lines with the time."""
-    return "\n".join(line.partition("level=")[2] or line for line in told.splitlines())
 
 
 def repositories_called(name: str, hub: Hub) -> list[str]:

@@ -42,6 +42,15 @@ def test_an_image_of_zstd_chunks_is_pulled_by_the_chunk_and_runs(alice: Desk, st
 
 
 @podman
+def test_known_zstd_layers_are_reused_in_the_one_form_that_allows_them(
+    alice: Desk, stranger: Desk, image: Image
+) -> None:
+    publish_in_chunks(alice, image)
+    digest = alice.publish(image, again := f"{image.name}-again")  # podman tries Docker's first schema before OCI
+    stranger.pull(f"{again}@{digest}", of=alice.person).ok()
+
+
+@podman
 def test_files_that_are_there_already_are_not_pulled_again(alice: Desk, stranger: Desk, image: Image) -> None:
     kept = {"kept": noise(image.name, LARGE)}
     for version in ("1", "2"):

@@ -57,7 +57,7 @@ class Hub(HavreProcess):
     def access_token(self, owner: Person, pattern: str, actions: str) -> str:
         """A personal access token from the settings page; `actions` is pull, push or delete, each with those before."""
         answer = Pages(self, owner).send(
-            "/settings/tokens", label="for a test", pattern=pattern, actions=actions, expires="7"
+            "/settings/tokens", label="for a test", grants=pattern, actions=actions, expires="7"
         )
         found = SECRET.search(answer)
         assert found, "the page shows no new token"

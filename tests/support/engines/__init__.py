@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.support.engines.client import Client, Engine
-from tests.support.engines.command import Outcome
+from tests.support.engines.command import Outcome, without_times
 from tests.support.engines.containers import Buildah, Podman, Skopeo
 from tests.support.engines.docker import Docker
 from tests.support.engines.dockerd import Dockerd
@@ -34,6 +34,7 @@ __all__ = [
     "Podman",
     "Skopeo",
     "require_clients",
+    "without_times",
 ]
 
 

@@ -39,3 +39,8 @@ def run(command: Sequence[str], environment: Mapping[str, str], *, typed: str = 
         command, env=dict(environment), input=typed, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     return Outcome(shlex.join(command), done.returncode, done.stdout, done.stderr)
+
+
+def without_times(told: str) -> str:
+    """What was told, without the time that skopeo and podman open a line of their logs with."""
+    return "\n".join(line.partition(" level=")[2] or line for line in told.splitlines())
