@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "push": "Send a local image to a registry.",
     "pull": "Fetch an image into the local store.",
     "copy": "Copy an image from one registry to another.",
+    "rmi": "Remove images from the local store.",
     "inspect": "Show what an image is made of.",
     "tags": "List the tags of a repository.",
     "search": "Search a registry for repositories.",

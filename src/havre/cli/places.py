@@ -1,0 +1,126 @@
+"""Places: what ``havre copy`` and ``havre inspect`` understand besides an image in a registry.
+
+[docker://]HOST/PATH[:TAG|@DIGEST]   a registry
+oci:FOLDER[:TAG]                     an OCI layout in a folder
+oci-archive:FILE[:TAG]               an OCI layout in a tar; docker and podman read it too
+docker-archive:FILE[:NAME]           a file of docker save
+local:NAME                           the local store
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from havre.cli import remote
+from havre.errors import InputInvalid, ManifestUnknown
+from havre.oci.descriptor import Platform
+from havre.oci.names import Tag
+
+if TYPE_CHECKING:
+    from havre.client import Client
+    from havre.client.copy import Sink, Source
+    from havre.oci.reference import Reference
+
+_ARCHIVES = ("docker-archive", "oci-archive")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place as typed: ``kind`` is docker, oci, one of the archives, or local."""
+
+    kind: str
+    where: str
+    name: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Read what a person typed."""
+        kind, colon, rest = text.partition(":")
+        if kind == "docker" and rest.startswith("//"):
+            return cls("docker", rest[2:])
+        if colon and kind == "local":
+            return cls("local", rest)
+        if colon and kind in {"oci", *_ARCHIVES}:
+            where, _, name = rest.partition(":")
+            return cls(kind, where, name)
+        return cls("docker", text)
+
+    @property
+    def registries(self) -> tuple[str, ...]:
+        """The registry that holds it, if one does. Raises NameInvalid."""
+        return (remote.parse_image(self.where).registry,) if self.kind == "docker" else ()
+
+
+@asynccontextmanager
+async def opened_source(place: Place, client: Client) -> AsyncIterator[tuple[Source, Reference]]:
+    """A source, and the reference of the image in it. Raises ManifestUnknown."""
+    from havre.images.archive import load
+    from havre.images.layout import Layout
+
+    if place.kind == "docker":
+        image = remote.parse_image(place.where)
+        yield client.repository(image), image.reference
+    elif place.kind == "local":
+        store = remote.local_store()
+        yield store, remote.find_local(store, place.where)[1].digest
+    elif place.kind == "oci":
+        layout = Layout(Path(place.where))
+        entries = layout.entries()
+        fitting = [entry for entry in entries if place.name in {"", entry.name}]
+        yield layout, _only([(entry.name, entry.descriptor.digest) for entry in fitting], place)
+    else:
+        path = Path(place.where)
+        # Beside the archive: temporary folders are often small and in memory.
+        with tempfile.TemporaryDirectory(prefix=".havre-", dir=path.parent) as folder:
+            layout = Layout(Path(folder) / "layout")
+            found = [
+                (name, image.descriptor.digest) for image in await load(path, layout) for name in image.names or ("",)
+            ]
+            fitting_names = [
+                (name, digest) for name, digest in found if place.name in {"", name, name.rpartition(":")[2]}
+            ]
+            yield layout, _only(fitting_names, place)
+
+
+@asynccontextmanager
+async def opened_sink(
+    place: Place, client: Client, platform: Platform | None
+) -> AsyncIterator[tuple[Sink, Tag | None]]:
+    """A sink, and the tag for the image in it. An archive is written when the block ends well."""
+    from havre.images.layout import Layout
+    from havre.images.save import save_to
+
+    if place.kind == "docker":
+        image = remote.parse_image(place.where)
+        yield client.repository(image), image.tag
+    elif place.kind == "local":
+        raise InputInvalid("images come into the local store by havre pull and havre load")
+    elif place.kind == "oci":
+        layout = Layout(Path(place.where))
+        async with layout.adding():
+            yield layout, Tag.parse(place.name or "latest")
+    else:
+        path = Path(place.where)
+        with tempfile.TemporaryDirectory(prefix=".havre-", dir=path.parent) as folder:
+            layout = Layout(Path(folder) / "layout")
+            tag = Tag("latest")
+            yield layout, tag
+            names = [str(remote.parse_image(place.name))] if place.name else []
+            descriptor = layout.find(tag)
+            assert descriptor is not None
+            save_to(layout, [(descriptor, names)], path, platform or remote.chosen_platform(None))
+
+
+def _only(found: Sequence[tuple[str, Reference]], place: Place) -> Reference:
+    digests = {digest for _, digest in found}
+    if len(digests) == 1:
+        return digests.pop()
+    if not found:
+        raise ManifestUnknown(f"{place.where} holds no image {place.name!r}")
+    names = ", ".join(sorted(name for name, _ in found if name)) or "without names"
+    raise ManifestUnknown(f"{place.where} holds several images: add one of their names after a colon ({names})")
