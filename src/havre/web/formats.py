@@ -20,14 +20,16 @@ _GROUP = {"en": ",", "fr": "\u202f"}
 
 
 def size(count: int, language: str) -> str:
-    """``count`` bytes in decimal units with three significant digits, such as ``12.3 MB``."""
+    """``count`` bytes in decimal units of at most three significant digits, such as ``12.3 MB``."""
     value, units = float(count), _UNITS[language]
     step = 0
     while value >= 999.5 and step < len(units) - 1:
         value /= 1000
         step += 1
     digits = 0 if step == 0 or value >= 99.95 else 1 if value >= 9.995 else 2
-    return f"{value:.{digits}f}".replace(".", _POINT[language]) + f"\u00a0{units[step]}"
+    text = f"{value:.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if digits else text
+    return f"{text.replace('.', _POINT[language])}\u00a0{units[step]}"
 
 
 def number(count: int, language: str) -> str:
@@ -77,4 +79,4 @@ def until(at: Instant, now: Instant, speech: Catalogue) -> str:
         return speech.text("expired")
     if left < _DAY:
         return speech.plural("in %(num)s hour", "in %(num)s hours", max(1, left // _HOUR))
-    return speech.plural("in %(num)s day", "in %(num)s days", left // _DAY)
+    return speech.plural("in %(num)s day", "in %(num)s days", round(left / _DAY))

@@ -17,7 +17,9 @@ async def show(visit: Visit) -> Response:
     everyone = ANONYMOUS.viewer
     popular = await visit.app.repositories.search(everyone, per_page=_SHOWN)
     recent = await visit.app.repositories.search(everyone, per_page=_SHOWN, newest_first=True)
-    page = HomePage([RepositoryCard(one) for one in popular.items], [RepositoryCard(one) for one in recent.items])
+    page = HomePage(
+        [RepositoryCard(one) for one in popular.items if one.pulls], [RepositoryCard(one) for one in recent.items]
+    )
     return visit.page("home.html", page)
 
 
