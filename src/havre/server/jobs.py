@@ -44,7 +44,11 @@ class PullCounter:
         """Write down what was counted since the last time."""
         if self._waiting:
             counted, self._waiting = self._waiting, Counter()
-            await app.repositories.count_pulls(list(counted.items()))
+            try:
+                await app.repositories.count_pulls(list(counted.items()))
+            except HavreError:
+                self._waiting.update(counted)
+                raise
 
 
 class Jobs:
@@ -53,6 +57,7 @@ class Jobs:
     def __init__(self, app: App) -> None:
         self._app = app
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
 
     def start(self) -> None:
         """Begin."""
@@ -63,6 +68,7 @@ class Jobs:
 
     async def stop(self) -> None:
         """End, with the last counts written."""
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -85,5 +91,8 @@ class Jobs:
             except HavreError as error:
                 log.warning("%s", error.message)
             except Exception:
+                if self._stopping:
+                    # What was being done when the job was cancelled failed of that.
+                    return
                 log.exception("a periodic job failed; it will be tried again")
             await asyncio.sleep(seconds)

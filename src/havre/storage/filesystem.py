@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -146,10 +145,9 @@ class FileUploads:
         """Remove old files that ``known`` does not know and no request holds; returns how many."""
         removed = 0
         before: Instant = self._clock() - STALE_AFTER
-        with (
-            disk.failures_named("looking for stale uploads"),
-            closing(disk.old_files(self._layout.uploads, before / 1000)) as names,
-        ):
+        # Not closed by us: if this is cancelled, a thread may be in the middle of it. Its end closes the folder.
+        names = disk.old_files(self._layout.uploads, before / 1000)
+        with disk.failures_named("looking for stale uploads"):
             while batch := await self._threads.run(_take, names):
                 orphans = set(batch) - set(await known(batch))
                 paths = [self._layout.uploads / name for name in orphans]
