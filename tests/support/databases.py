@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from havre.metadata import Database, Rows, postgresql, sqlite_connection, upgrade
 from havre.metadata.engine import parse_url
@@ -67,21 +67,24 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def rows(database_url: str) -> Iterator[Rows]:
     """One unit of work, never committed, on SQLite and on PostgreSQL: for the contracts of the stores."""
-    engine = engine_of(database_url)
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
+    with connected(database_url) as connection:
+        if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield Rows(connection)
         connection.rollback()
-    engine.dispose()
 
 
-def engine_of(url: str) -> Engine:
-    """SQLAlchemy's engine, as the product makes it."""
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A connection beside the product's own, made as the product makes them."""
     address = parse_url(url)
     if address.get_backend_name() == "sqlite":
-        return sqlite_connection.make_engine(sqlite_connection.database_file(address))
-    return postgresql.make_engine(address)
+        engine = sqlite_connection.make_engine(sqlite_connection.database_file(address))
+    else:
+        engine = postgresql.make_engine(address)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
 
 
 @contextmanager

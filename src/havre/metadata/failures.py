@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from havre.errors import HavreError, StorageFull, Unavailable
@@ -39,7 +39,7 @@ def translated(error: Exception) -> Exception:
         silent = code & 0xFF in _SQLITE_BUSY
     else:
         full = getattr(cause, "sqlstate", None) == _POSTGRESQL_FULL
-        silent = isinstance(error, (OperationalError, InterfaceError, InternalError, PoolTimeout))
+        silent = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
     if full:
         return StorageFull("the disk of the database is full: nothing was changed; free some space and try again")
     if is_conflict(error):

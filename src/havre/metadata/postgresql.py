@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from havre.errors import Unavailable
 from havre.metadata.engine import Database
-from havre.metadata.failures import DATABASE_ERRORS, is_conflict, translated, unavailable
+from havre.metadata.failures import DATABASE_ERRORS, caused, is_conflict, translated, unavailable
 from havre.metadata.rows import Rows
 
 T = TypeVar("T")
@@ -106,7 +106,7 @@ class PostgreSQLDatabase(Database):
             raise unavailable(f"{MAX_WAITING} units of work wait for the database already")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, function, *values)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _contained, function, *values)
         finally:
             self._waiting -= 1
 
@@ -124,6 +124,13 @@ class PostgreSQLDatabase(Database):
                 if error.connection_invalidated:
                     raise _LostError("the database went away: try again in a moment", retry_after=2) from error
                 raise
+
+
+def _contained(function: Callable[..., T], *values: object) -> T:
+    try:
+        return function(*values)
+    except StopIteration as error:
+        raise caused(error) from error
 
 
 def make_engine(url: URL) -> Engine:

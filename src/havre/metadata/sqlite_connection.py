@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -45,7 +45,7 @@ def make_engine(path: Path) -> Engine:
     """
 
     def connect() -> sqlite3.Connection:
-        os.close(_open_private(path))
+        _create_private(path)
         raw = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, cached_statements=256)
         for pragma in _PRAGMAS:
             raw.execute(pragma)
@@ -68,7 +68,8 @@ class Turnstile:
     """The queue of writing processes: ``DATABASE.lock`` beside the database. One per process, opened after a fork."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _open_private(path.with_name(path.name + ".lock"))
+        lock = path.with_name(path.name + ".lock")
+        self._file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -84,6 +85,12 @@ class Turnstile:
         os.close(self._file)
 
 
-def _open_private(path: Path) -> int:
-    """A file that nobody else on the machine may read: password hashes live here. SQLite gives its log the same mode."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _create_private(path: Path) -> None:
+    """Make the file, if it is missing, so that nobody else on the machine may read it: it holds password hashes.
+
+    SQLite gives its log the same mode. An existing database must never be opened past SQLite: closing that descriptor
+    would drop every lock that this process holds on the file (POSIX), and the next process to leave would take itself
+    for the last one and delete the log that we still write to.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
