@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from havre.errors import DigestInvalid, ManifestInvalid
+from havre.oci import mediatypes
 from havre.oci.digest import Digest
 
 
@@ -40,8 +41,8 @@ class Descriptor:
         if not isinstance(value, dict):
             raise ManifestInvalid(f"{where} is not a descriptor: a JSON object is needed")
         media_type, size = value.get("mediaType"), value.get("size")
-        if not isinstance(media_type, str) or not media_type:
-            raise ManifestInvalid(f"{where}.mediaType is missing or not a string")
+        if not isinstance(media_type, str) or not mediatypes.is_media_type(media_type):
+            raise ManifestInvalid(f"{where}.mediaType is missing or not 1 to 255 printable ASCII characters")
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size < 1 << 63:
             raise ManifestInvalid(f"{where}.size is missing or not a number of bytes")
         try:

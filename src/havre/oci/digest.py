@@ -86,6 +86,6 @@ class Hasher:
     def copy(self) -> Hasher:
         """An independent hasher with the same state."""
         twin = Hasher.__new__(Hasher)
-        twin._states = {name: state.copy() for name, state in self._states.items()}
+        twin._states = {name: state.copy() for name, state in self._states.items()}  # noqa: SLF001 - of this class
         twin.size = self.size
         return twin

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NoReturn
 
 from havre.errors import ManifestInvalid
@@ -21,8 +22,11 @@ MAX_DEPTH = 100
 MAX_DESCRIPTORS = 20_000
 """Entries of a manifest, so that 4 MiB of tiny descriptors stay affordable."""
 
-# Strings whole (an unterminated one up to the end), and the brackets between them: one linear pass.
-_NESTING = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{\]}]', re.DOTALL)
+MAX_CONTAINERS = 100_000
+"""JSON objects and arrays of a manifest: 4 MiB of empty ones would take 100 MB to hold."""
+
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""The escape of a NUL, which databases refuse to store; the backslash before the ``u`` is not itself escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +69,10 @@ def parse(media_type: str, content: bytes) -> Manifest:
         _check_known(media_type, document)
     subject = document.get("subject")
     if kind == "other":
-        return Manifest(media_type, kind, subject=Descriptor.from_json(subject, "subject") if subject else None)
+        return Manifest(media_type, kind, subject=_subject_of_unknown(subject))
     artifact_type = document.get("artifactType")
-    if artifact_type is not None and not isinstance(artifact_type, str):
-        raise ManifestInvalid("artifactType is not a string")
+    if artifact_type is not None and artifact_type != "" and not mediatypes.is_media_type(artifact_type):
+        raise ManifestInvalid("artifactType is not a media type: write 1 to 255 printable ASCII characters")
     config = Descriptor.from_json(document.get("config"), "config") if kind == "image" else None
     return Manifest(
         media_type,
@@ -83,17 +87,23 @@ def parse(media_type: str, content: bytes) -> Manifest:
 
 
 def load_object(content: bytes) -> dict[str, Any]:
-    """Read a JSON object from outside, bounded in depth; raises ManifestInvalid."""
+    """Read a JSON object from outside, bounded in depth and number of parts; raises ManifestInvalid."""
+    if content.count(b"{") + content.count(b"[") > MAX_CONTAINERS:
+        raise ManifestInvalid(f"the manifest has more than {MAX_CONTAINERS} JSON objects and arrays")
     try:
         text = content.decode("utf-8")
-        _check_depth(text)
         document = json.loads(text, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise ManifestInvalid("the manifest is not UTF-8 text") from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise _too_deep() from error
+    except ValueError as error:
         raise ManifestInvalid(f"the manifest is not valid JSON: {error}") from error
     if not isinstance(document, dict):
         raise ManifestInvalid("the manifest is not a JSON object")
+    _check_depth(document)
+    if "\\u" in text:
+        _check_characters(text, document)
     return document
 
 
@@ -122,13 +132,36 @@ def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
     return tuple(Descriptor.from_json(value, f"{key}[{index}]") for index, value in enumerate(values))
 
 
-def _check_depth(text: str) -> None:
-    depth = 0
-    for token in _NESTING.finditer(text):
-        sign = token[0][0]
-        depth += (sign in "{[") - (sign in "}]")
-        if depth > MAX_DEPTH:
-            raise ManifestInvalid(f"the manifest nests deeper than {MAX_DEPTH} levels")
+def _subject_of_unknown(value: object) -> Descriptor | None:
+    """The subject in content of an unknown type; what is no descriptor there has a meaning of its own."""
+    try:
+        return Descriptor.from_json(value, "subject")
+    except ManifestInvalid:
+        return None
+
+
+def _check_depth(document: dict[str, Any]) -> None:
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        values = chain.from_iterable(part.values() if isinstance(part, dict) else part for part in level)
+        level = [value for value in values if isinstance(value, dict | list)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> ManifestInvalid:
+    return ManifestInvalid(f"the manifest nests deeper than {MAX_DEPTH} levels")
+
+
+def _check_characters(text: str, document: dict[str, Any]) -> None:
+    """Refuse what JSON can escape and no database or UTF-8 document can hold: a NUL, and half a surrogate pair."""
+    if _NUL.search(text):
+        raise ManifestInvalid("the manifest holds a NUL character (\\u0000)")
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ManifestInvalid("the manifest holds half of a surrogate pair (\\ud800 to \\udfff)") from error
 
 
 def _refuse_constant(name: str) -> NoReturn:

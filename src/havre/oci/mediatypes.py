@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -32,6 +34,8 @@ OBSOLETE = frozenset(
 CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 """Configs that describe how to run an image."""
 
+_TEXT = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?", re.ASCII)
+
 _ELSEWHERE = ("nondistributable", "foreign")
 
 
@@ -41,3 +45,11 @@ def may_be_elsewhere(media_type: str) -> bool:
     True for the non-distributable layers of OCI and the foreign layers of Docker.
     """
     return any(word in media_type for word in _ELSEWHERE)
+
+
+def is_media_type(value: object) -> bool:
+    """May this stand as a media type: 1 to 255 printable ASCII characters, the length of RFC 6838, section 4.2?
+
+    The finer grammar is not asked for, because clients in the field break it.
+    """
+    return isinstance(value, str) and _TEXT.fullmatch(value) is not None

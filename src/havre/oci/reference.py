@@ -12,7 +12,8 @@ from havre.oci.names import MAX_PATH, RepositoryName, Tag
 Reference = Tag | Digest
 """A manifest's tag or digest (the ``<reference>`` of the distribution specification)."""
 
-_HOST = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::[0-9]{1,5})?", re.ASCII)
+_LABEL = r"[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*"
+_HOST = re.compile(rf"(?:\[[0-9a-fA-F:]+\]|{_LABEL}(?:\.{_LABEL})*)(?::[0-9]{{1,5}})?", re.ASCII)
 
 
 def parse_reference(text: str) -> Reference:
@@ -41,14 +42,14 @@ class ImageReference:
         if not slash or not ("." in host or ":" in host or host == "localhost"):
             host, path = "", rest
         if host and not _HOST.fullmatch(host):
-            raise NameInvalid(f"invalid reference {text[:300]!r}: {host!r} is not a host name")
+            raise NameInvalid(f"invalid reference {text[:300]!r}: {host[:300]!r} is not a host name")
         tag_text = ""
         head, colon, tail = path.rpartition(":")
         if colon and "/" not in tail:
             path, tag_text = head, tail
             if not tag_text:
                 raise NameInvalid(f"invalid reference {text[:300]!r}: nothing follows the ':'")
-        if len(host) + 1 + len(path) > MAX_PATH:
+        if len(f"{host}/{path}" if host else path) > MAX_PATH:
             raise NameInvalid(f"invalid reference {text[:80]!r}…: host and name together exceed {MAX_PATH} characters")
         return cls(
             host,
