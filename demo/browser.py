@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from types import TracebackType
@@ -26,6 +27,13 @@ class _Forms(HTMLParser):
             self.forms.append((values.get("action", ""), {}))
         elif tag in {"input", "select", "textarea"} and self.forms and values.get("name"):
             self.forms[-1][1][values["name"]] = values.get("value", "")
+
+
+def _words(page: str) -> str:
+    """What a person reads on the page: its main part without the tags."""
+    main = page.partition("<main")[2] or page
+    lines = (line.strip() for line in re.sub(r"<[^>]*>", "", main).splitlines())
+    return "\n".join(line for line in lines if line)[:2000]
 
 
 class Browser:
@@ -56,7 +64,7 @@ class Browser:
         passed = [*reply.history, reply]
         tell(" → ".join(f"{each.status_code} {each.url.path}" for each in passed))
         if reply.status_code != 200:
-            raise Aground(f"{reply.url} answered {reply.status_code}:\n{reply.text[:2000]}")
+            raise Aground(f"{reply.url} answered {reply.status_code}:\n{_words(reply.text)}")
         return reply.text
 
     def __enter__(self) -> Self:

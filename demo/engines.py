@@ -1,13 +1,16 @@
 """Who carries the image: docker if its daemon answers, else podman, else Havre's own client, which needs neither.
 
-All three take the same seven orders. An engine is asked first whether it can load and run the image at all: many
+All three take the same orders. An engine is asked first whether it can load and run the image at all: many
 machines have the program and not the rights. The person's own sign-ins are never read or changed.
 """
 
 from __future__ import annotations
 
+import io
+import json
 import re
 import sys
+import tarfile
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,12 +27,30 @@ def only_digest(text: str) -> str:
     return str(found[-1])
 
 
+def file_of_image(archive: Path, name: str) -> bytes:
+    """Return one file of a docker archive, out of the topmost layer that has it. Raises Aground if none has."""
+    with tarfile.open(archive) as tar:
+        layers = json.loads(_member(tar, "manifest.json") or b"[{}]")[0].get("Layers", [])
+        for layer in reversed(layers):
+            with tarfile.open(fileobj=io.BytesIO(_member(tar, layer) or b"")) as files:
+                if content := _member(files, name):
+                    return content
+    raise Aground(f"{archive.name} holds no {name}")
+
+
+def _member(tar: tarfile.TarFile, name: str) -> bytes | None:
+    try:
+        found = tar.extractfile(name)
+    except KeyError:
+        return None
+    return found.read() if found else None
+
+
 class Engine:
     """What docker and podman have in common, which is nearly all."""
 
     program: ClassVar[str]
     plain_http: ClassVar[tuple[str, ...]] = ()
-    runs = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,10 +78,6 @@ class Engine:
             typed=password,
         )
 
-    def logout(self, host: str) -> None:
-        """Forget the sign-in."""
-        run([self.program, "logout", host], self.environment)
-
     def tag(self, image: str, reference: str) -> None:
         """Give the image its name in the registry."""
         run([self.program, "tag", image, reference], self.environment)
@@ -72,6 +89,11 @@ class Engine:
     def forget(self, *references: str) -> None:
         """Remove images from the local store, so that a pull has to fetch them."""
         attempt([self.program, "rmi", "-f", *references], self.environment)
+
+    def go_elsewhere(self, host: str, *references: str) -> None:
+        """Be as a machine that never saw the image and is signed in nowhere."""
+        run([self.program, "logout", host], self.environment)
+        run([self.program, "rmi", "-f", *references], self.environment)
 
     def pull(self, reference: str) -> str:
         """Fetch it; return the digest of what came."""
@@ -120,20 +142,42 @@ class Podman(Engine):
 
 
 class BuiltIn(Engine):
-    """Havre's own client: it carries images and runs none. Its home is a folder of the demo."""
+    """Havre's own client, which carries images and runs none. Its home is a folder of the demo."""
 
     program = str(Path(sys.executable).parent / "havre")
-    runs = False
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self._settle(folder / "here")
+
+    def _settle(self, folder: Path) -> None:
+        folder.mkdir()
         self.environment["HOME"] = str(folder)
         for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "DOCKER_CONFIG"):
             self.environment[name] = str(folder / name.lower())
 
     def unusable(self, archive: Path, image: str) -> str:
-        """Always here."""
+        """Say nothing: it is always here."""
         return ""
+
+    def go_elsewhere(self, host: str, *references: str) -> None:
+        """Sign out, and move to a second, empty home."""
+        run([self.program, "logout", host], self.environment)
+        self._settle(self.folder / "elsewhere")
+        tell("a second home: no sign-in, no image")
+
+    def pull(self, reference: str) -> str:
+        """Fetch it; the client says the digest of what came."""
+        return only_digest(run([self.program, "pull", reference], self.environment))
+
+    def start(self, reference: str) -> str:
+        """Take the app out of the pulled layers and run it with this machine's Python, for want of an engine."""
+        tell("No engine here can run it whole, so: its app.py, taken out of the pulled layers.")
+        archive = self.folder / "pulled.tar"
+        run([self.program, "save", "-o", str(archive), reference], self.environment)
+        app = self.folder / "app.py"
+        app.write_bytes(file_of_image(archive, "app/app.py"))
+        return run([sys.executable, str(app)])
 
 
 def choose(folder: Path, archive: Path, image: str) -> Engine:
@@ -144,7 +188,7 @@ def choose(folder: Path, archive: Path, image: str) -> Engine:
         engine = kind(home)
         reason = engine.unusable(archive, image)
         if not reason:
-            tell(f"carried by {Path(engine.program).name}" + ("" if engine.runs else ", Havre's own client"))
+            tell(f"carried by {kind.__name__.lower()}" if kind is not BuiltIn else "carried by havre, its own client")
             return engine
         tell(f"not by {engine.program}: {reason}")
     raise AssertionError("the built-in client is always here")
