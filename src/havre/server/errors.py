@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 
 import orjson
 
 from havre.errors import (
     HavreError,
+    InputInvalid,
     RangeNotSatisfiable,
     TooManyRequests,
     Unauthorized,
@@ -75,3 +77,26 @@ def response(error: Exception, request: Request, external_url: str) -> Response:
         [("content-type", "application/json"), *headers(shown, request, external_url)],
         document(shown),
     )
+
+
+def problem(error: Exception, request: Request) -> Response:
+    """The answer to give for ``error`` in our JSON API: problem details (RFC 9457), with the code of the registry."""
+    shown = explain(error, request)
+    body: dict[str, object] = {"type": "about:blank", "title": _title(shown.status), "status": shown.status}
+    body |= {"detail": shown.message, "code": shown.code}
+    if isinstance(shown, InputInvalid) and shown.field:
+        body["field"] = shown.field
+    # Bearer, not Basic: a browser would open its password window for a script of our own pages.
+    named = (
+        [("www-authenticate", 'Bearer realm="Havre"')]
+        if isinstance(shown, Unauthorized)
+        else headers(shown, request, "")
+    )
+    return Response(shown.status, [("content-type", "application/problem+json"), *named], orjson.dumps(body))
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

@@ -1,0 +1,61 @@
+"""Repositories: found, described, shown or hidden, removed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from havre.access.actors import Action, Actor
+from havre.oci.names import Namespace
+from havre.server.api.caller import admit, app_of, caller, repository_name
+from havre.server.api.models import RepositoryChange, RepositoryOut, RepositoryPage, Text
+
+router = APIRouter(tags=["repositories"])
+
+Caller = Annotated[Actor, Depends(caller)]
+PageNumber = Annotated[int, Query(ge=1, le=10_000)]
+PerPage = Annotated[int, Query(ge=1, le=100)]
+
+
+@router.get("/repositories")
+async def search(
+    request: Request,
+    actor: Caller,
+    q: Annotated[Text, Query(max_length=200, description="Part of a name or description.")] = "",
+    namespace: Annotated[str | None, Query(max_length=30)] = None,
+    page: PageNumber = 1,
+    per_page: PerPage = 25,
+) -> RepositoryPage:
+    """Search what the caller may see; without ``q``, list it all."""
+    where = Namespace.parse(namespace) if namespace else None
+    return RepositoryPage.of(await app_of(request).repositories.search(actor.viewer, q, page, per_page, where))
+
+
+# A repository's own name may hold slashes, so these two come after the paths that end in /tags.
+
+
+@router.get("/repositories/{namespace}/{name:path}")
+async def get(request: Request, actor: Caller, namespace: str, name: str) -> RepositoryOut:
+    """One repository. Official images are in the namespace ``library``."""
+    return RepositoryOut.of(await admit(app_of(request), actor, repository_name(namespace, name), Action.PULL))
+
+
+@router.patch("/repositories/{namespace}/{name:path}")
+async def patch(request: Request, actor: Caller, namespace: str, name: str, change: RepositoryChange) -> RepositoryOut:
+    """Change description, overview or visibility."""
+    app, path = app_of(request), repository_name(namespace, name)
+    await admit(app, actor, path, Action.ADMIN)
+    if change.description is not None or change.readme is not None:
+        await app.repositories.describe(path, description=change.description, readme=change.readme)
+    if change.visibility is not None:
+        await app.repositories.set_visibility(path, change.visibility)
+    return RepositoryOut.of(await app.repositories.get(path))
+
+
+@router.delete("/repositories/{namespace}/{name:path}", status_code=204)
+async def delete(request: Request, actor: Caller, namespace: str, name: str) -> None:
+    """Remove it with all its tags and images."""
+    app, path = app_of(request), repository_name(namespace, name)
+    await admit(app, actor, path, Action.ADMIN)
+    await app.repositories.delete(path)
