@@ -14,7 +14,7 @@ import tarfile
 from pathlib import Path
 from typing import ClassVar
 
-from demo.narration import Aground, attempt, run, tell
+from demo.narration import ABSENT, Aground, attempt, run, tell
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -63,7 +63,7 @@ class Engine:
             if status:
                 lines = output.strip().splitlines() or ["no answer"]
                 self.forget(image)
-                return f"{self.program} {command[0]}: {lines[-1]}"
+                return lines[-1] if status == ABSENT else f"{self.program} {command[0]}: {lines[-1]}"
         return ""
 
     def load(self, archive: Path) -> None:

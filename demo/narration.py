@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 PATIENCE = 120
 """Seconds that one command may take."""
 
+ABSENT = 127
+"""The exit status of a command that is not there, as a shell gives it."""
+
 _BOLD, _DIM, _PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -59,7 +62,7 @@ def run(
 def attempt(
     command: Sequence[str], environment: Mapping[str, str] | None = None, *, typed: str = ""
 ) -> tuple[int, str]:
-    """Run a command without a word; return its exit status and all that it printed. One that hangs or is absent is 127."""
+    """Run a command without a word; return its exit status and all that it printed. Hanging is failing."""
     try:
         done = subprocess.run(
             command,
@@ -72,6 +75,8 @@ def attempt(
             timeout=PATIENCE,
             check=False,
         )
+    except FileNotFoundError:
+        return ABSENT, f"{command[0]} is not installed"
     except (OSError, subprocess.TimeoutExpired) as error:
-        return 127, str(error)
+        return 1, str(error)
     return done.returncode, done.stdout
