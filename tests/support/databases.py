@@ -82,9 +82,11 @@ def connected(url: str) -> Iterator[Connection]:
         engine = sqlite_connection.make_engine(sqlite_connection.database_file(address))
     else:
         engine = postgresql.make_engine(address)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 @contextmanager

@@ -1,0 +1,70 @@
+"""Large registries stay quick: each lookup walks an index, and nothing is sorted that an index has in order."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from havre.metadata import Rows
+from havre.metadata.sqlite_connection import driver
+from havre.oci.names import RepositoryName, Tag
+from havre.registry.records import Viewer
+from tests.support.content import digest
+from tests.support.databases import connected
+
+PYTHON = RepositoryName("python")
+LATEST = Tag("latest")
+SOME = digest("some")
+
+LOOKUPS: dict[str, Callable[[Rows], object]] = {
+    "repositories.get": lambda rows: rows.repositories.get(PYTHON),
+    "repositories.names, all": lambda rows: rows.repositories.names(Viewer(is_admin=True), "m", 100),
+    "repositories.names, public": lambda rows: rows.repositories.names(Viewer(), "m", 100),
+    "repositories.names, own": lambda rows: rows.repositories.names(Viewer(7), "m", 100),
+    "repositories.count_pulls": lambda rows: rows.repositories.count_pulls([(1, 1)]),
+    "blobs.find": lambda rows: rows.blobs.find(SOME),
+    "blobs.linked": lambda rows: rows.blobs.linked(1, SOME),
+    "blobs.unlink": lambda rows: rows.blobs.unlink(1, SOME),
+    "blobs.mountable": lambda rows: rows.blobs.mountable(Viewer(7), SOME),
+    "manifests.get": lambda rows: rows.manifests.get(1, SOME),
+    "manifests.tagged": lambda rows: rows.manifests.tagged(1, LATEST),
+    "manifests.absent": lambda rows: rows.manifests.absent(1, [SOME, digest("other")]),
+    "manifests.referrers": lambda rows: rows.manifests.referrers(1, SOME, ["sbom"], "", 100),
+    "manifests.sizes": lambda rows: rows.manifests.sizes(1, [SOME]),
+    "tags.get": lambda rows: rows.tags.get(1, LATEST),
+    "tags.delete": lambda rows: rows.tags.delete(1, LATEST, None, 1),
+    "tags.names": lambda rows: rows.tags.names(1, "a", 100),
+    "tags.page, newest": lambda rows: rows.tags.page(1, "", newest_first=True, offset=0, limit=20),
+    "tags.page, by name": lambda rows: rows.tags.page(1, "", newest_first=False, offset=0, limit=20),
+    "tags.events": lambda rows: rows.tags.events(1, None, 20),
+    "tags.events, of one": lambda rows: rows.tags.events(1, LATEST, 20),
+    "uploads.get": lambda rows: rows.uploads.get("id"),
+    "uploads.expired": lambda rows: rows.uploads.expired(1, 100),
+    "uploads.known": lambda rows: rows.uploads.known(["id"]),
+    "uploads.count": lambda rows: rows.uploads.count(7),
+}
+
+
+def plan(path: Path, lookup: Callable[[Rows], object]) -> list[str]:
+    """What SQLite does for each statement that ``lookup`` runs."""
+    statements: list[str] = []
+    with connected(f"sqlite:///{path}") as connection:
+        raw = driver(connection)
+        raw.set_trace_callback(statements.append)
+        lookup(Rows(connection))
+        raw.set_trace_callback(None)
+        assert statements
+        return [step[3] for statement in statements for step in raw.execute(f"EXPLAIN QUERY PLAN {statement}")]
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_a_lookup_walks_an_index(path: Path, name: str) -> None:
+    steps = plan(path, LOOKUPS[name])
+    slow = [step for step in steps if step.startswith("SCAN") or "TEMP B-TREE" in step]
+    assert not slow, steps
+
+
+def test_children_are_found_by_their_digest(path: Path) -> None:
+    """The few children of one index are sorted by place; each is looked up."""
+    steps = plan(path, lambda rows: rows.manifests.children(1, SOME))
+    assert not [step for step in steps if step.startswith("SCAN")], steps
