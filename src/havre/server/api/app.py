@@ -57,7 +57,7 @@ def create_api(app: App) -> API:
     framework = FastAPI(
         title="Havre",
         version=havre.__version__,
-        description="Accounts, access tokens, repositories and tags. Images themselves move over /v2/.",
+        description="Accounts, access tokens, repositories and tags. Images themselves move over the registry API.",
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
