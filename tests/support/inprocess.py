@@ -15,11 +15,10 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote_to_bytes
 
 import orjson
-from tests.support import documents
 
 from havre.access.actors import ANONYMOUS, Actor
 from havre.access.scopes import parse_scopes
@@ -27,6 +26,7 @@ from havre.config import load
 from havre.metadata.migrations import upgrade
 from havre.server.app import App, create_app
 from havre.server.auth.token import _grant
+from tests.support import documents
 
 PASSWORD = "correct horse 9"
 PEOPLE = {"alice": False, "bobby": False, "carol": True}
@@ -123,7 +123,7 @@ class InProcess:
         self.config = load({"data": str(self.data), **settings})
         self.app: App = create_app(self.config, clock=self.clock)
 
-    async def __aenter__(self) -> InProcess:
+    async def __aenter__(self) -> Self:
         await self.app.start()
         return self
 

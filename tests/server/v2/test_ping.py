@@ -1,6 +1,7 @@
 """The ping: how a client finds out that this is a registry, and how to authenticate."""
 
 import pytest
+
 from tests.support.inprocess import HOST, Caller, InProcess
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +34,9 @@ async def test_without_the_last_slash_it_is_the_same(alice: Caller):
     assert (await alice.get("/v2")).status == 200
 
 
-@pytest.mark.parametrize("path", ["/v2/alice", "/v2/alice/app", "/v2/alice/app/tags", "/v2/alice/app/tags/all", "/v2//"])
+@pytest.mark.parametrize(
+    "path", ["/v2/alice", "/v2/alice/app", "/v2/alice/app/tags", "/v2/alice/app/tags/all", "/v2//"]
+)
 async def test_no_endpoint_is_404_in_json(alice: Caller, path: str):
     reply = await alice.get(path)
     assert (reply.status, reply.code) == (404, "NAME_UNKNOWN")

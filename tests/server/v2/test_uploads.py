@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from tests.support.documents import digest_of
 from tests.support.inprocess import OCTETS, Caller, InProcess
 
