@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from havre.server.http import Receive, Request, Scope, Send
+from havre.server.http import Message, Receive, Request, Scope, Send
 from havre.server.metrics import observe
 
 log = logging.getLogger("havre.access")
@@ -49,11 +49,11 @@ class Front:
         scope["state"] = {"request": request}
         status = 0
 
-        async def watch(message: dict[str, object]) -> None:
+        async def watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]  # type: ignore[assignment]
-                message["headers"].append((b"x-request-id", request.id.encode()))  # type: ignore[attr-defined]
+                status = message["status"]
+                message["headers"].append((b"x-request-id", request.id.encode()))
             await send(message)
 
         try:
