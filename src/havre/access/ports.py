@@ -6,7 +6,7 @@ given to ``read`` or ``write`` may run again after a conflict, so it must have n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from havre.access.actors import Grant
@@ -112,8 +112,8 @@ class AccessTokenRows(Protocol):
 class LoginFailureRows(Protocol):
     """Counters of wrong passwords, each within a window of time that begins with its first failure."""
 
-    def counts(self, keys: Collection[str], since: Instant) -> Mapping[str, tuple[int, Instant]]:
-        """Failures and the start of the window, for those of ``keys`` whose window began at or after ``since``."""
+    def counts(self, keys: tuple[str, str], since: Instant) -> Mapping[str, tuple[int, Instant]]:
+        """Failures and the start of the window, for those of two ``keys`` whose window began at or after ``since``."""
 
     def add(self, key: str, at: Instant, since: Instant) -> None:
         """Count one more failure; a window that began before ``since`` starts anew at ``at``."""

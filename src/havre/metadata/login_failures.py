@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
-from sqlalchemy import Connection, bindparam, case, delete, select
+from sqlalchemy import Connection, bindparam, case, delete, or_, select
 
 from havre.metadata.schema import login_failures
 from havre.metadata.statements import insert
 from havre.registry.records import Instant
 
+# Two plain parameters: a list of any length would be compiled anew for each login.
 _COUNTS = select(login_failures.c.key, login_failures.c.failures, login_failures.c.window_start).where(
-    login_failures.c.key.in_(bindparam("keys", expanding=True)), login_failures.c.window_start >= bindparam("since")
+    or_(login_failures.c.key == bindparam("first"), login_failures.c.key == bindparam("second")),
+    login_failures.c.window_start >= bindparam("since"),
 )
 
 
@@ -21,9 +23,9 @@ class LoginFailureRows:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def counts(self, keys: Collection[str], since: Instant) -> Mapping[str, tuple[int, Instant]]:
+    def counts(self, keys: tuple[str, str], since: Instant) -> Mapping[str, tuple[int, Instant]]:
         """Failures and the start of the window, for those of ``keys`` whose window began at or after ``since``."""
-        found = self._connection.execute(_COUNTS, {"keys": list(keys), "since": since})
+        found = self._connection.execute(_COUNTS, {"first": keys[0], "second": keys[1], "since": since})
         return {key: (failures, start) for key, failures, start in found}
 
     def add(self, key: str, at: Instant, since: Instant) -> None:
