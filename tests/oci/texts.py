@@ -16,6 +16,13 @@ ALPHABET = "abz09AZ._-/:@+=\\ \n\0é²\uff41\ud800"
 
 NEARLY = st.one_of(st.text(ALPHABET, max_size=40), st.text(max_size=60))
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+"""Anything that JSON can say."""
+
 
 def busy() -> Iterator[str]:
     """Long texts on which a matcher that goes back and tries again would take for ever."""

@@ -115,10 +115,17 @@ def _kind(media_type: str) -> str:
 
 def _check_known(media_type: str, document: dict[str, Any]) -> None:
     if document.get("schemaVersion") != 2:
-        raise ManifestInvalid(f"schemaVersion is {document.get('schemaVersion')!r}, it must be 2")
+        raise ManifestInvalid(f"schemaVersion is {_shown(document.get('schemaVersion'))}, it must be 2")
     inner = document.get("mediaType")
     if inner is not None and inner != media_type:
-        raise ManifestInvalid(f"the manifest says mediaType {inner!r}, the Content-Type header says {media_type!r}")
+        raise ManifestInvalid(
+            f"the manifest says mediaType {_shown(inner)}, the Content-Type header says {media_type!r}"
+        )
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else text[:97] + "..."
 
 
 def _descriptors(document: dict[str, Any], key: str) -> tuple[Descriptor, ...]:
