@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rules.source import none_of, package
+from tests.rules.source import SRC, none_of, package
 
 NOT_MODULES = {
     "havre.metadata.migrations.env",  # Alembic runs it, with its own context, to migrate
@@ -58,7 +58,7 @@ HEAVY = {
 def run(code: str, *arguments: str, folder: Path) -> str:
     """Run code in a fresh interpreter with an empty environment, in an empty folder."""
     done = subprocess.run(
-        [sys.executable, "-X", "utf8", "-c", code, *arguments],
+        [sys.executable, "-X", "utf8", "-c", f"import sys; sys.path.insert(0, {str(SRC)!r})\n{code}", *arguments],
         env={}, cwd=folder, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     if done.returncode:
