@@ -1,10 +1,8 @@
-"""What access tests share: a clock they move, a database of their own, and people with accounts in it."""
+"""What access tests share: a clock they move, a database of their own on each engine, and people with accounts."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
@@ -16,7 +14,10 @@ from havre.access.credentials import Credentials
 from havre.access.passwords import Passwords
 from havre.access.records import User
 from havre.access.sessions import Sessions
-from havre.metadata import Database, upgrade
+from havre.metadata import Database
+from tests.support.databases import database, database_url, postgresql_cluster
+
+__all__ = ["database", "database_url", "postgresql_cluster"]
 
 PASSWORD = "correct horse 9"
 HERE = "192.0.2.1"
@@ -66,17 +67,10 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    url = f"sqlite:///{tmp_path}/havre.db"
-    upgrade(url)
-    opened = Database.open(url)
-    await opened.start()
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-async def desk(database: Database, clock: MovableClock) -> Desk:
+async def desk(
+    database: Database,
+    clock: MovableClock,
+) -> Desk:
     """With accounts for alice, bobby and carol, who administers."""
     passwords = Passwords(CHEAP)
     accounts = Accounts(database, passwords, clock)
