@@ -1,0 +1,114 @@
+"""Every page asked by every kind of visitor: the status each gets, and a failure for a page that no row knows."""
+
+from __future__ import annotations
+
+import pytest
+
+from havre.web.routes import PAGES, Demand
+from tests.support.inprocess import InProcess
+from tests.web.conftest import Visitor
+
+pytestmark = pytest.mark.anyio
+
+VISITORS = ("nobody", "alice", "bobby", "carol")
+
+ADDRESSES = {
+    "/u/{name}": ("/u/alice",),
+    "/r/{namespace}/{repository:path}": ("/r/alice/app", "/r/alice/secret"),
+    "/r/{namespace}/{repository:path}/tags": ("/r/alice/app/tags", "/r/alice/secret/tags"),
+    "/r/{namespace}/{repository:path}/tags/{tag}": ("/r/alice/app/tags/latest", "/r/alice/secret/tags/latest"),
+    "/_/{repository}": ("/_/python",),
+    "/_/{repository}/tags": ("/_/python/tags",),
+    "/_/{repository}/tags/{tag}": ("/_/python/tags/latest",),
+    "/repository/docker/{namespace}/{repository:path}": (
+        "/repository/docker/alice/app",
+        "/repository/docker/alice/secret",
+        "/repository/docker/library/python",
+    ),
+    "/settings/tokens/{uid}/revoke": ("/settings/tokens/2b5d2f0e-0000-4000-8000-000000000000/revoke",),
+    "/settings/sessions/{session}/revoke": ("/settings/sessions/999/revoke",),
+    "/static/{name}": ("/static/nothing.css",),
+}
+"""What to ask for where a path has parts to fill in."""
+
+EVERYONE = dict.fromkeys(VISITORS, 200)
+OWNER_AND_ADMIN = {"nobody": 404, "alice": 200, "bobby": 404, "carol": 200}
+SIGNED_IN = {"nobody": 303, "alice": 200, "bobby": 200, "carol": 200}
+NOT_A_FORM = {"nobody": 303, "alice": 400, "bobby": 400, "carol": 400}
+
+EXPECTED: dict[tuple[str, str], dict[str, int]] = {
+    ("GET", "/"): EVERYONE,
+    ("GET", "/search"): EVERYONE,
+    ("GET", "/welcome"): dict.fromkeys(VISITORS, 303),
+    ("POST", "/welcome"): dict.fromkeys(VISITORS, 303),
+    ("GET", "/signup"): {"nobody": 200, "alice": 303, "bobby": 303, "carol": 303},
+    ("POST", "/signup"): dict.fromkeys(VISITORS, 400),
+    ("GET", "/login"): {"nobody": 200, "alice": 303, "bobby": 303, "carol": 303},
+    ("POST", "/login"): dict.fromkeys(VISITORS, 401),
+    ("GET", "/u/alice"): EVERYONE,
+    ("GET", "/r/alice/app"): EVERYONE,
+    ("GET", "/r/alice/app/tags"): EVERYONE,
+    ("GET", "/r/alice/app/tags/latest"): EVERYONE,
+    ("GET", "/r/alice/secret"): OWNER_AND_ADMIN,
+    ("GET", "/r/alice/secret/tags"): OWNER_AND_ADMIN,
+    ("GET", "/r/alice/secret/tags/latest"): OWNER_AND_ADMIN,
+    ("GET", "/_/python"): EVERYONE,
+    ("GET", "/_/python/tags"): EVERYONE,
+    ("GET", "/_/python/tags/latest"): EVERYONE,
+    ("GET", "/repository/docker/alice/app"): {"nobody": 303, "alice": 200, "bobby": 303, "carol": 200},
+    ("GET", "/repository/docker/alice/secret"): OWNER_AND_ADMIN,
+    ("GET", "/repository/docker/library/python"): {"nobody": 303, "alice": 303, "bobby": 303, "carol": 200},
+    ("POST", "/repository/docker/alice/app"): {"nobody": 303, "alice": 400, "bobby": 303, "carol": 400},
+    ("POST", "/repository/docker/alice/secret"): {"nobody": 404, "alice": 400, "bobby": 404, "carol": 400},
+    ("POST", "/repository/docker/library/python"): {"nobody": 303, "alice": 303, "bobby": 303, "carol": 400},
+    ("GET", "/repositories"): SIGNED_IN,
+    ("GET", "/settings/profile"): SIGNED_IN,
+    ("POST", "/settings/profile"): NOT_A_FORM,
+    ("GET", "/settings/password"): SIGNED_IN,
+    ("POST", "/settings/password"): NOT_A_FORM,
+    ("GET", "/settings/tokens"): SIGNED_IN,
+    ("POST", "/settings/tokens"): NOT_A_FORM,
+    ("POST", "/settings/tokens/2b5d2f0e-0000-4000-8000-000000000000/revoke"): NOT_A_FORM,
+    ("GET", "/settings/sessions"): SIGNED_IN,
+    ("POST", "/settings/sessions/999/revoke"): NOT_A_FORM,
+    ("GET", "/static/nothing.css"): dict.fromkeys(VISITORS, 404),
+    ("GET", "/favicon.ico"): EVERYONE,
+    # Last, for it ends the visit.
+    ("POST", "/logout"): dict.fromkeys(VISITORS, 303),
+}
+
+ASKED = {(page.method, address) for page in PAGES for address in ADDRESSES.get(page.path, (page.path,))}
+
+
+def test_the_matrix_knows_every_page() -> None:
+    assert set(EXPECTED) == ASKED
+
+
+@pytest.mark.parametrize("name", VISITORS)
+async def test_status_for(stocked: InProcess, name: str) -> None:
+    visitor = Visitor(stocked.app)
+    if name != "nobody":
+        await visitor.become(stocked, name)
+    found = {}
+    for method, address in EXPECTED:
+        reply = await (visitor.get(address) if method == "GET" else visitor.post(address))
+        found[method, address] = reply.status_code
+    assert found == {asked: statuses[name] for asked, statuses in EXPECTED.items()}
+
+
+async def test_who_is_not_signed_in_comes_back_after_signing_in(visitor: Visitor) -> None:
+    pages = [page for page in PAGES if page.action is Demand.SIGNED_IN and page.method == "GET"]
+    assert pages
+    for page in pages:
+        assert (await visitor.get(page.path)).headers["location"] == f"/login?next={page.path}"
+
+
+async def test_other_methods_are_refused_with_a_page(visitor: Visitor) -> None:
+    reply = await visitor.http.request("DELETE", "/login", headers={"Origin": visitor.origin})
+    assert (reply.status_code, reply.headers["content-type"]) == (405, "text/html; charset=utf-8")
+
+
+async def test_head_answers_like_get_without_a_body(visitor: Visitor) -> None:
+    reply = await visitor.http.head("/login")
+    assert (reply.status_code, reply.content) == (200, b"")
+    assert int(reply.headers["content-length"]) == len((await visitor.get("/login")).content)
