@@ -52,13 +52,15 @@ def failure(status: int, headers: Mapping[str, str], body: bytes, where: str) ->
     code, message, detail = _first_error(body)
     kind = error_class(code, status)
     said = message or _plain_text(headers, body) or f"the registry answered {status}"
-    shown = f"{code.lower().replace('_', ' ')}: {said}" if code else said
+    word = code.lower().replace("_", " ")
+    shown = said if said.lower().startswith(word) else f"{word}: {said}"
     return _build(kind, f"{where}: {shown}", detail, headers)
 
 
 def error_class(code: str, status: int) -> type[HavreError]:
     """The class for a wire code and status; the code decides where the status is another than ours."""
-    known = [kind for kind in _classes(HavreError) if kind.code == code]
+    # ConfigError keeps the status of the base class: it never travels.
+    known = [kind for kind in _classes(HavreError) if kind.code == code and kind.status != HavreError.status]
     for kind in known:
         if kind.status == status:
             return kind

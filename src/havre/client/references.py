@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, replace
 
-from havre.errors import NameInvalid
+from havre.errors import HavreError, NameInvalid
 from havre.oci.digest import Digest
 from havre.oci.names import Tag
 from havre.oci.reference import ImageReference, Reference
@@ -98,7 +98,7 @@ def registry_name(text: str) -> str:
     try:
         # The grammar of hosts is part of that of references, where a colon makes any first word a host.
         ImageReference.parse(f"{host}/x" if ":" in host else f"{host}:1/x")
-    except NameInvalid as error:
+    except HavreError as error:
         raise NameInvalid(f"invalid registry {text[:200]!r}: write a host name, with :port if it needs one") from error
     return host
 

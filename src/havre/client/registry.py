@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 from havre.client.auth import CATALOG, Scope, Scopes
 from havre.client.downloads import read_blob
 from havre.client.session import NO_SCOPES, Session
-from havre.client.transport import Answer, read_answer
+from havre.client.transport import Answer
 from havre.client.uploads import Moved, Opener, push_blob
 from havre.client.verify import Pieces, verified
 from havre.errors import (
@@ -81,11 +81,13 @@ class Registry:
         auth = self.session.auth
         refresh_token = ""
         if auth.scheme == "bearer":
-            refresh_token = (await auth.fetch_token(NO_SCOPES, offline=True)).refresh_token
-        async with self.session.open("GET", "/v2/", NO_SCOPES) as response:
-            answer = await read_answer(response)
+            try:
+                refresh_token = (await auth.fetch_token(NO_SCOPES, offline=True)).refresh_token
+            except WrongCredentials as error:
+                raise WrongCredentials(f"{self.name}: wrong user name, password or access token") from error
+        answer = await self.session.exchange("GET", "/v2/")
         if answer.status == 401:
-            raise WrongCredentials(f"{self.name}: wrong user name or password")
+            raise WrongCredentials(f"{self.name}: wrong user name, password or access token")
         if answer.status != 200:
             raise await self.session.failure(answer)
         return refresh_token
@@ -106,8 +108,7 @@ class Registry:
         # Docker Hub answers searches at another host than pulls.
         address = f"https://index.docker.io/v1/search?{query}" if self.name == "docker.io" else f"/v1/search?{query}"
         scopes = frozenset({Scope("registry", "catalog", frozenset({"search"}))})
-        async with self.session.open("GET", address, scopes) as response:
-            answer = await read_answer(response)
+        answer = await self.session.exchange("GET", address, scopes)
         if answer.status == 200:
             results = _document(answer, self.name).get("results")
             found = [row for row in results if isinstance(row, dict)] if isinstance(results, list) else []
@@ -158,10 +159,9 @@ class Repository:
     async def manifest(self, reference: Reference) -> tuple[Descriptor, bytes]:
         """A manifest's exact bytes. Raises ManifestUnknown, TooLarge, DigestInvalid, or Unsupported for schema 1."""
         shown = self._shown(reference)
-        async with self.session.open(
-            "GET", self._manifest(reference), self._pull, headers={"accept": ACCEPT}
-        ) as response:
-            answer = await read_answer(response, MAX_SIZE)
+        answer = await self.session.exchange(
+            "GET", self._manifest(reference), self._pull, headers={"accept": ACCEPT}, limit=MAX_SIZE
+        )
         if answer.status != 200:
             raise await self._manifest_failure(answer, reference)
         media_type = _media_type(answer.headers.get("content-type", ""))
@@ -195,8 +195,7 @@ class Repository:
 
     async def delete(self, reference: Reference) -> None:
         """Remove a tag, or an image with all its tags. Raises ManifestUnknown, Unsupported, Denied."""
-        async with self.session.open("DELETE", self._manifest(reference), self._delete) as response:
-            answer = await read_answer(response)
+        answer = await self.session.exchange("DELETE", self._manifest(reference), self._delete)
         if answer.status in {200, 202, 204}:
             return
         if answer.status in {400, 404, 405} and isinstance(reference, Tag):

@@ -16,7 +16,7 @@ import httpx
 from havre.client.auth import Authenticator, Credential, Scope, Scopes, parse_challenges
 from havre.client.failures import failure
 from havre.client.references import api_host
-from havre.client.transport import Answer, BodyFactory, Transport, origin, read_answer
+from havre.client.transport import MAX_DOCUMENT, Answer, BodyFactory, Transport, origin, read_answer
 from havre.errors import HavreError, Unauthorized, Unavailable
 
 NO_SCOPES: Scopes = frozenset()
@@ -90,11 +90,35 @@ class Session:
 
         ``doing`` tells the person what failed, for instance ``marin/app:1``.
         """
-        async with self.open(method, path, scopes, headers=headers, body=body) as response:
-            answer = await read_answer(response)
+        answer = await self.exchange(method, path, scopes, headers=headers, body=body)
         if answer.status not in ok:
             raise await self.failure(answer, doing)
         return answer
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        scopes: Scopes = NO_SCOPES,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        limit: int = MAX_DOCUMENT,
+    ) -> Answer:
+        """Send and read the whole answer, whatever its status; sent again when the answer breaks off.
+
+        Raises TooLarge for more than ``limit`` bytes.
+        """
+        settings = self.transport.settings
+        for left in reversed(range(settings.attempts)):
+            async with self.open(method, path, scopes, headers=headers, body=body) as response:
+                try:
+                    return await read_answer(response, limit)
+                except Unavailable:
+                    if not left:
+                        raise
+            await asyncio.sleep(settings.first_pause)
+        raise AssertionError
 
     async def failure(self, answer: Answer, doing: str = "") -> HavreError:
         """The error that an answer stands for, with the remedy where it is a login."""

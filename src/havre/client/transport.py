@@ -11,6 +11,7 @@ Proxies come from ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY``; certificates
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import ssl
 import time
@@ -292,10 +293,21 @@ def origin(url: httpx.URL) -> tuple[str, str, int]:
     return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
 
 
+def _system_reason(error: BaseException) -> str:
+    """What the operating system said, which the libraries above wrap in words of their own."""
+    seen: list[BaseException] = [error]
+    for one in seen:
+        if isinstance(one, OSError) and one.strerror and not isinstance(one, ssl.SSLError):
+            return os.strerror(one.errno) if one.errno and one.errno > 0 else one.strerror
+        seen += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        seen += [cause for cause in (one.__cause__, one.__context__) if cause is not None and cause not in seen]
+    return ""
+
+
 def explain(error: httpx.TransportError, url: str) -> Unavailable:
     """A failed connection as a sentence for the person, with the remedy where one is known."""
     host = authority(httpx.URL(url))
-    reason = str(error) or type(error).__name__
+    reason = _system_reason(error) or str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return Unavailable(
             f"cannot trust {host}: {reason.partition('] ')[2] or reason}; name its authority with SSL_CERT_FILE or --ca,"

@@ -39,10 +39,11 @@ Opener = Callable[[int], Pieces]
 SMALL = 256 * 1024
 """Bytes up to which a blob travels with the request that closes its upload."""
 
-CAREFUL_CHUNK = 32 * 1024 * 1024
-"""Bytes of one request after a proxy on the way has refused a larger one (413)."""
+LARGEST_CHUNK = 32 * 1024 * 1024
+SMALLEST_CHUNK = 512 * 1024
+"""Bytes of one request after a proxy on the way has refused a larger one (413): less each time, down to this."""
 
-_ROUNDS = 3
+_ROUNDS = 4
 """Uploads begun anew for one blob: a registry may forget an upload, and a resumed one may turn out damaged."""
 
 
@@ -98,8 +99,7 @@ async def _mount(session: Session, path: str, scopes: Scopes, descriptor: Descri
     """Try to mount: empty when the blob is there now, else where an upload has begun instead."""
     query = urlencode({"mount": descriptor.digest, "from": origin})
     wider = scopes | {Scope.repository(origin, "pull")}
-    async with session.open("POST", f"/v2/{path}/blobs/uploads/?{query}", wider, body=b"") as response:
-        answer = await read_answer(response)
+    answer = await session.exchange("POST", f"/v2/{path}/blobs/uploads/?{query}", wider, body=b"")
     if answer.status == 201:
         return ""
     if answer.status == 202:
@@ -140,10 +140,11 @@ class _Upload:
             try:
                 await self._patch(opener)
             except TooLarge:
-                if self.chunk:
+                if self.chunk == SMALLEST_CHUNK:
                     raise
-                self.chunk = CAREFUL_CHUNK
-                await self._ask()
+                self.chunk = max(self.chunk // 8, SMALLEST_CHUNK) if self.chunk else LARGEST_CHUNK
+                if start:
+                    await self._ask()
             except (Unavailable, UploadRangeInvalid):
                 self.interrupted = True
                 fruitless = 0 if self.offset > start else fruitless + 1
@@ -191,12 +192,14 @@ class _Upload:
 
     async def _ask(self) -> None:
         """How much of it is there? Raises UploadUnknown when the registry has forgotten."""
-        async with self.session.open("GET", self.location, self.scopes) as response:
-            answer = await read_answer(response)
+        answer = await self.session.exchange("GET", self.location, self.scopes)
         if answer.status not in {204, 200, 202}:
             error = await self.session.failure(answer, f"resuming {self.descriptor.digest}")
             raise UploadUnknown(error.message) from error
         self.location = _location(self.session, answer, self.location)
+        if answer.headers.get("range", "") in {"0-0", "bytes=0-0"}:
+            # What registries say for one byte and for none: not worth to find out which.
+            raise UploadUnknown(f"{self.session.registry} has nothing yet of {self.descriptor.digest}")
         self.offset = min(_received(answer, 0), self.descriptor.size)
 
     async def _close(self, content: bytes) -> None:
@@ -204,8 +207,7 @@ class _Upload:
         address = f"{self.location}{separator}{urlencode({'digest': self.descriptor.digest})}"
         headers = {"content-type": mediatypes.OCTET_STREAM}
         try:
-            async with self.session.open("PUT", address, self.scopes, headers=headers, body=content) as response:
-                answer = await read_answer(response)
+            answer = await self.session.exchange("PUT", address, self.scopes, headers=headers, body=content)
         except Unavailable:
             if await self._arrived():
                 return
@@ -231,7 +233,7 @@ async def _part(opener: Opener, start: int, stop: int) -> Pieces:
         async for piece in pieces:
             yield piece[:left]
             left -= len(piece)
-            if left < 0:
+            if left <= 0:
                 return
 
 
