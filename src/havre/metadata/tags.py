@@ -31,17 +31,11 @@ _MANIFEST_ID = select(manifests.c.id).where(
     manifests.c.repository_id == bindparam("repository_id"), manifests.c.digest == bindparam("digest")
 )
 _DELETE = delete(tags).where(_HERE, _NAMED)
-_OF = select(tags.c.name).where(_HERE, tags.c.manifest_id == _MANIFEST_ID.scalar_subquery()).order_by(tags.c.name)
+# A manifest belongs to one repository, so its id says enough; naming both would tempt SQLite to walk along all tags.
+_OF = select(tags.c.name).where(tags.c.manifest_id == _MANIFEST_ID.scalar_subquery()).order_by(tags.c.name)
 _NAMES = (
     select(tags.c.name).where(_HERE, tags.c.name > bindparam("after")).order_by(tags.c.name).limit(bindparam("limit"))
 )
-_PAGE = (
-    select(tags.c.name, tags.c.updated, users.c.name, *SUMMARY, manifests.c.content)
-    .join_from(tags, manifests, _TO_MANIFEST)
-    .outerjoin(users, _TO_USER)
-    .where(_HERE)
-)
-_COUNT = select(func.count()).select_from(tags).where(_HERE)
 # In the order of the index, whose last part is the row's id: no sorting, however many moves there are.
 _EVENTS = (
     select(tag_events.c.tag, tag_events.c.before, tag_events.c.after, users.c.name, tag_events.c.at)
@@ -106,15 +100,21 @@ class TagRows:
         self, repository_id: int, text: str, newest_first: bool, offset: int, limit: int
     ) -> tuple[Sequence[tuple[TagRecord, ManifestRecord]], int]:
         """Tags whose name contains ``text`` with their manifests, newest push or name first; and how many in all."""
-        count, page = _COUNT, _PAGE
-        if text:
-            matches = contains(self._connection, tags.c.name, text)
-            count, page = count.where(matches), page.where(matches)
+        matches = [_HERE, contains(self._connection, tags.c.name, text)] if text else [_HERE]
         order = [tags.c.updated.desc(), tags.c.id.desc()] if newest_first else [tags.c.name]
         here = {"repository_id": repository_id}
-        total = self._connection.execute(count, here).scalar_one()
+        total = self._connection.execute(select(func.count()).select_from(tags).where(*matches), here).scalar_one()
+        # The page is chosen along the index first: joining before that would fetch a manifest for every tag skipped.
+        chosen = select(tags.c.id).where(*matches).order_by(*order).offset(offset).limit(limit)
+        page = (
+            select(tags.c.name, tags.c.updated, users.c.name, *SUMMARY, manifests.c.content)
+            .join_from(tags, manifests, _TO_MANIFEST)
+            .outerjoin(users, _TO_USER)
+            .where(tags.c.id.in_(chosen))
+            .order_by(*order)
+        )
         found = []
-        for row in self._connection.execute(page.order_by(*order).offset(offset).limit(limit), here):
+        for row in self._connection.execute(page, here):
             manifest = manifest_from(row[3:], row[12])
             found.append((TagRecord(Tag(row[0]), manifest.digest, row[1], row[2] or ""), manifest))
         return found, total
