@@ -24,6 +24,11 @@ def find(rows: Rows, name: RepositoryName) -> Repository:
     return repository
 
 
+def searchable(text: str, most: int) -> str:
+    """What can be looked for: at most ``most`` characters, and no NUL, which no text in the rows can hold."""
+    return text.replace("\0", "").strip()[:most]
+
+
 def ensure(rows: Rows, name: RepositoryName, at: Instant) -> Repository:
     """The repository, made now if this is its first push. Raises NameUnknown if nobody owns the namespace."""
     repository = rows.repositories.get(name)
@@ -65,7 +70,7 @@ class Repositories:
         """Repositories that ``viewer`` may see whose name or description contains ``text``: best match first, or by
         last push.
         """
-        text = text.strip()[:200]
+        text = searchable(text, 200)
         found, total = await self._metadata.read(
             lambda rows: rows.repositories.search(
                 viewer, text, namespace, (page - 1) * per_page, per_page, newest_first=newest_first

@@ -11,7 +11,7 @@ from havre.oci.names import RepositoryName, Tag
 from havre.registry.events import Deleted, Events
 from havre.registry.ports import Clock, Metadata, Rows
 from havre.registry.records import Instant, ManifestRecord, Page, Repository, TagEvent, TagRecord
-from havre.registry.repositories import find
+from havre.registry.repositories import find, searchable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Tags:
 
         def work(rows: Rows) -> Page[TagView]:
             found, total = rows.tags.page(
-                repository.id, text.strip()[:128], newest_first, (page - 1) * per_page, per_page
+                repository.id, searchable(text, 128), newest_first, (page - 1) * per_page, per_page
             )
             views = [TagView(tag, manifest, platforms(rows, repository.id, manifest)) for tag, manifest in found]
             return Page(views, total, page, per_page)

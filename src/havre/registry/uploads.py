@@ -6,6 +6,7 @@ stopped: a closing PUT without a body compares two digests and reads nothing aga
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection
@@ -24,6 +25,8 @@ MAX_HASHERS = 1_000
 """Running digests kept in memory for the next chunk; a lost one only costs reading its bytes again."""
 
 EXPIRY_BATCH = 100
+
+_ID = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class Uploads:
 
     async def get(self, name: RepositoryName, upload_id: str) -> UploadRecord:
         """The upload, if it belongs to this repository; raises UploadUnknown."""
+        if not _ID.fullmatch(upload_id):
+            raise _unknown(upload_id)
         upload = await self._metadata.read(lambda rows: rows.uploads.get(upload_id))
         if upload is None or upload.repository != name:
             raise _unknown(upload_id)

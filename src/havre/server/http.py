@@ -132,11 +132,16 @@ class Request:
 
 
 def parse_fields(text: str) -> list[tuple[str, str]]:
-    """Read ``a=b&c=d`` of a query or form; raises InputInvalid for too many fields."""
+    """Read ``a=b&c=d`` of a query or form; raises InputInvalid for too many fields, and for NUL in one of them."""
     try:
-        return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS) if text else []
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS) if text else []
     except ValueError as error:
         raise InputInvalid(f"more than {MAX_QUERY_FIELDS} parameters in one request") from error
+    for name, value in fields:
+        # Nothing that we look for can hold it, and PostgreSQL refuses to look.
+        if "\0" in value:
+            raise InputInvalid(f"the parameter {name[:40]!r} holds a NUL character: remove it", field=name[:40])
+    return fields
 
 
 def raw_path(scope: Scope) -> bytes:

@@ -2,6 +2,7 @@
 
 import re
 
+import anyio
 import pytest
 
 from tests.support.documents import digest_of
@@ -33,8 +34,7 @@ async def test_the_whole_blob(reader: Caller):
 async def test_the_whole_blob_is_handed_to_the_kernel_where_the_server_can(reader: Caller):
     reply = await reader.get(URL, extensions={"http.response.pathsend": {}})
     assert (reply.status, reply["content-length"], reply.body) == (200, str(len(CONTENT)), b"")
-    with open(reply.file, "rb") as stream:
-        assert stream.read() == CONTENT
+    assert await anyio.Path(reply.file).read_bytes() == CONTENT
 
 
 @pytest.mark.spec(
