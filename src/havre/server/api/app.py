@@ -15,7 +15,7 @@ from havre.errors import ClientGone, HavreError, InputInvalid, NameUnknown, Unsu
 from havre.server import errors
 from havre.server.api import access_tokens, repositories, tags, user
 from havre.server.api.caller import request_of
-from havre.server.http import Receive, Request, Response, Scope, Send
+from havre.server.http import Message, Receive, Request, Response, Scope, Send
 
 if TYPE_CHECKING:
     from havre.server.app import App
@@ -42,14 +42,12 @@ class API:
         except HavreError as error:
             await errors.problem(error, request)(scope, send)
             return
-        pending = [{"type": "http.request", "body": body, "more_body": False}]
+        pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-        async def replay() -> dict[str, Any]:
+        async def replay() -> Message:
             return pending.pop() if pending else await receive()
 
-        # Starlette's types allow for any mapping as a message, ours for a dict alone: they differ in nothing else.
-        framework: Any = self.framework
-        await framework(scope, replay, send)
+        await self.framework(scope, replay, send)
 
 
 def create_api(app: App) -> API:
