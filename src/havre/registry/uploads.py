@@ -117,9 +117,7 @@ class Uploads:
     async def cancel(self, upload: UploadRecord) -> None:
         """Forget the upload; its bytes go at once. Raises UploadUnknown if another request ended it first."""
         self._hashers.pop(upload.id, None)
-        gone = await self._metadata.write(lambda rows: rows.uploads.delete(upload.id), durable=False)
-        await self._store.discard(upload.id)
-        if not gone:
+        if not await self._forget(upload.id):
             raise _unknown(upload.id)
 
     async def expire(self) -> int:
@@ -128,11 +126,16 @@ class Uploads:
         while True:
             stale = await self._metadata.read(lambda rows: rows.uploads.expired(before, EXPIRY_BATCH))
             for upload_id in stale:
-                await self._metadata.write(lambda rows, one=upload_id: rows.uploads.delete(one), durable=False)
-                await self._store.discard(upload_id)
+                await self._forget(upload_id)
             removed += len(stale)
             if len(stale) < EXPIRY_BATCH:
                 return removed + await self._store.stale(self._known)
+
+    async def _forget(self, upload_id: str) -> bool:
+        """Remove row and bytes; False if another request removed the row before."""
+        gone = await self._metadata.write(lambda rows: rows.uploads.delete(upload_id), durable=False)
+        await self._store.discard(upload_id)
+        return gone
 
     async def _keep(self, upload: UploadRecord, digest: Digest, size: int) -> BlobRecord:
         key = await self._store.finish(upload.id, digest, size)
