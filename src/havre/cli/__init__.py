@@ -5,7 +5,6 @@ group of them; `havre --help` reads only this table, so it answers before any li
 """
 
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import typer
@@ -40,11 +39,11 @@ class _LazyGroup(TyperGroup):
 
     def list_commands(self, ctx: "Context") -> list[str]:
         """Return the commands in the order of the table."""
-        return [name for name in COMMANDS if find_spec(f"havre.cli.{name}")]
+        return list(COMMANDS)
 
     def get_command(self, ctx: "Context", cmd_name: str) -> "Command | None":
         """Import and return one command; None when there is none of that name."""
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in COMMANDS:
             return None
         command = typer.main.get_command(import_module(f"havre.cli.{cmd_name}").app)
         command.name = cmd_name
@@ -52,9 +51,8 @@ class _LazyGroup(TyperGroup):
 
     def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:
         """Write the list of commands from the table alone."""
-        if rows := [(name, COMMANDS[name]) for name in self.list_commands(ctx)]:
-            with formatter.section("Commands"):
-                formatter.write_dl(rows)
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 app = typer.Typer(
