@@ -118,16 +118,19 @@ class Request:
                 return
 
     async def body(self, limit: int) -> bytes:
-        """The whole body, of at most ``limit`` bytes; raises TooLarge beyond."""
+        """The whole body, of at most ``limit`` bytes; raises TooLarge beyond, SizeInvalid if it is not all there."""
         announced = self.content_length
         if announced is not None and announced > limit:
             raise TooLarge(f"the body has {announced} bytes, at most {limit} are accepted here")
         pieces, total = [], 0
-        async for chunk in self.stream():
-            total += len(chunk)
-            if total > limit:
-                raise TooLarge(f"the body has more than the {limit} bytes accepted here")
-            pieces.append(chunk)
+        try:
+            async for chunk in self.stream():
+                total += len(chunk)
+                if total > limit:
+                    raise TooLarge(f"the body has more than the {limit} bytes accepted here")
+                pieces.append(chunk)
+        except ClientGone as error:
+            raise SizeInvalid(error.message) from error
         return b"".join(pieces)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from havre.access.actors import Action
-from havre.errors import ClientGone, DigestInvalid, NameInvalid, UploadRangeInvalid
+from havre.errors import DigestInvalid, HavreError, NameInvalid, UploadRangeInvalid
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange, parse_chunk
@@ -72,7 +72,7 @@ async def _single(call: Call, upload: UploadRecord, digest: Digest) -> Response:
     """Take a whole blob in the request that began it; the client never learns of an upload, so none is left."""
     try:
         return _created(call, await call.app.uploads.finish(upload, digest, call.request.stream()))
-    except (DigestInvalid, ClientGone):
+    except HavreError:
         await call.app.uploads.cancel(upload)
         raise
 
