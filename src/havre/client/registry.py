@@ -333,7 +333,10 @@ async def _pages(session: Session, path: str, scopes: Scopes, doing: str) -> Asy
         if url.host != base.host:
             raise Unavailable(f"{session.registry} links the next page of {doing} to another host, {url.host}")
         # Behind a proxy a registry may not know how it is reached: only the path counts.
-        address = url.raw_path.decode("ascii")
+        following_address = url.raw_path.decode("ascii")
+        if following_address == address:
+            raise Unavailable(f"{session.registry} gives {doing} in circles")
+        address = following_address
     raise Unavailable(f"{session.registry} gives more than {MAX_PAGES} pages for {doing}")
 
 
