@@ -19,9 +19,12 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 """It runs as root in continuous integration, without a screen, and asks nobody but us for anything."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for all tests; each test has a profile of its own."""
+    """One browser for the tests of a module, each with a profile of its own.
+
+    Not for the session: Playwright keeps a loop running in this thread, and other tests run their own.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(require("chromium")), args=FLAGS)
         yield browser
