@@ -121,8 +121,6 @@ async def test_a_source_that_fails_is_the_error_that_is_told(client: Client, pee
 
 
 async def test_sha512_names_blobs_too(client: Client, peer: Peer) -> None:
-    if not peer.is_havre:
-        pytest.skip("docker-registry 2.8 lists sha512 but does not store by it")
     content, blob = fresh(600_000, "sha512")
     there = repository(client, peer)
     assert await there.write_blob(blob, Content(content)) == Moved.DONE

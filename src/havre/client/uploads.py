@@ -213,6 +213,9 @@ class _Upload:
                 return
             raise
         if answer.status in {201, 204, 200}:
+            stored = answer.headers.get("docker-content-digest", self.descriptor.digest)
+            if stored != self.descriptor.digest and not await self._arrived():
+                raise DigestInvalid(f"{self.session.registry} stored {self.descriptor.digest} as {stored[:140]}")
             return
         error = await self.session.failure(answer, f"pushing {self.descriptor.digest} to {self.path}")
         # A first answer may have got lost on the way: what counts is whether the blob is there.

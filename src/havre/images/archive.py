@@ -15,6 +15,7 @@ import lzma
 import os
 import shutil
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,18 +26,14 @@ from typing import IO, Any, BinaryIO
 from havre.errors import DigestInvalid, InputInvalid, ManifestInvalid, SizeInvalid
 from havre.images.layout import FULL_NAME, REF_NAME, Layout, Pieces, guess_media_type
 from havre.images.tarindex import Member, TarIndex
+from havre.images.threads import in_thread, stoppable
 from havre.oci import mediatypes
 from havre.oci.descriptor import Descriptor
 from havre.oci.digest import Digest, Hasher
 from havre.oci.manifest import MAX_SIZE, Manifest, load_object, parse
 
-MAX_UNPACKED = 256 * 1024 * 1024 * 1024
-"""Bytes of an archive after its own compression is undone."""
-
-MAX_RATIO = 200
-"""How many times larger than the file its content may be, once it is larger than `RATIO_FROM` bytes."""
-
-RATIO_FROM = 1024 * 1024 * 1024
+MAX_NESTING = 4
+"""Indexes within indexes."""
 
 MAX_CONFIG = 8 * 1024 * 1024
 """Bytes of an image's configuration."""
@@ -48,6 +45,19 @@ _PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How far an archive may grow when its compression is undone. Sizes are bytes."""
+
+    unpacked: int = 256 * 1024 * 1024 * 1024
+    ratio: int = 200
+    """How many times larger than the file its content may be, once it is larger than ``ratio_from``."""
+    ratio_from: int = 1024 * 1024 * 1024
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """An image that came out of an archive, and the names it has there."""
 
@@ -55,17 +65,17 @@ class Loaded:
     names: tuple[str, ...]
 
 
-async def load(path: Path, layout: Layout, shown: str = "") -> list[Loaded]:
+async def load(path: Path, layout: Layout, shown: str = "", limits: Limits = LIMITS) -> list[Loaded]:
     """Read all images of an archive into ``layout``, without naming them there.
 
     Raises InputInvalid for a file that is no image archive, SizeInvalid for a bomb, DigestInvalid for damage.
     """
-    with _plain_tar(path, layout.root) as plain, TarIndex(plain, shown or str(path)) as tar:
+    with _plain_tar(path, layout.root, limits) as plain, TarIndex(plain, shown or str(path)) as tar:
         async with layout.adding():
             if tar.find("index.json") and not _better_as_docker(tar):
                 return await _OciArchive(tar, layout).load()
             if tar.find("manifest.json"):
-                return await _DockerArchive(tar, layout).load()
+                return await _DockerArchive(tar, layout, limits).load()
     raise InputInvalid(f"{shown or path} holds no image: neither manifest.json nor index.json is in it")
 
 
@@ -80,7 +90,7 @@ _MAGIC: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
 
 
 @contextmanager
-def _plain_tar(path: Path, near: Path) -> Iterator[Path]:
+def _plain_tar(path: Path, near: Path, limits: Limits) -> Iterator[Path]:
     """The archive without its compression: itself, or a file that lives as long as the ``with`` block."""
     try:
         with path.open("rb") as file:
@@ -98,7 +108,7 @@ def _plain_tar(path: Path, near: Path) -> Iterator[Path]:
     # Beside the layout, because temporary folders are often small and in memory.
     near.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(prefix=".unpacked-", dir=near.parent) as unpacked:
-        limit = min(MAX_UNPACKED, max(RATIO_FROM, path.stat().st_size * MAX_RATIO))
+        limit = min(limits.unpacked, max(limits.ratio_from, path.stat().st_size * limits.ratio))
         with opener(path) as packed:
             _unpack(packed, unpacked, limit, str(path))
         unpacked.flush()
@@ -157,8 +167,8 @@ class _OciArchive:
         return self._present((images or there)[0])
 
     async def _image(self, descriptor: Descriptor, depth: int = 0) -> Descriptor:
-        if depth > 4:
-            raise ManifestInvalid(f"{self._tar.shown}: indexes within indexes, more than 4 deep")
+        if depth > MAX_NESTING:
+            raise ManifestInvalid(f"{self._tar.shown}: indexes within indexes, more than {MAX_NESTING} deep")
         read, content = self._parsed(descriptor)
         for blob in read.blobs:
             if not mediatypes.may_be_elsewhere(blob.media_type) or self._member(blob.digest):
@@ -185,7 +195,8 @@ class _OciArchive:
         member = self._member(descriptor.digest)
         if member is None:
             raise InputInvalid(f"{self._tar.shown} does not hold {descriptor.digest}, which one of its images needs")
-        for piece in self._tar.pieces(member, offset):
+        pieces = self._tar.pieces(member, offset)
+        while piece := await in_thread(next, pieces, b""):
             yield piece
 
 
@@ -193,9 +204,11 @@ class _OciArchive:
 
 
 class _DockerArchive:
-    def __init__(self, tar: TarIndex, layout: Layout) -> None:
+    def __init__(self, tar: TarIndex, layout: Layout, limits: Limits) -> None:
         self._tar = tar
         self._layout = layout
+        self._limits = limits
+        self._stopped = threading.Event()
         self._known: dict[tuple[int, int], tuple[Descriptor, Digest]] = {}
 
     async def load(self) -> list[Loaded]:
@@ -217,7 +230,12 @@ class _DockerArchive:
                 f"{self._tar.shown}: the image has {len(layer_names)} layers, its configuration tells of {len(promised)}"
             )
         places = asyncio.Semaphore(os.cpu_count() or 1)
-        layers = await asyncio.gather(*(self._layer(name, places) for name in layer_names))
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._layer(name, places)) for name in layer_names]
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        layers = [task.result() for task in tasks]
         for name, (_, found), wanted in zip(layer_names, layers, promised, strict=True):
             if found != wanted:
                 raise DigestInvalid(f"{self._tar.shown}: the layer {name!r} is damaged: {found} in place of {wanted}")
@@ -242,7 +260,7 @@ class _DockerArchive:
         key = (member.offset, member.size)
         async with places:
             if key not in self._known:
-                self._known[key] = await asyncio.to_thread(self._compress, member)
+                self._known[key] = await stoppable(self._stopped.set, self._compress, member)
         return self._known[key]
 
     def _compress(self, member: Member) -> tuple[Descriptor, Digest]:
@@ -256,7 +274,7 @@ class _DockerArchive:
             else:
                 # The header that zlib writes holds no name and no time.
                 machine = zlib.compressobj(_LEVEL, zlib.DEFLATED, 31)
-                while first:
+                while first and not self._stopped.is_set():
                     plain.update(first)
                     incoming.write(machine.compress(first))
                     first = next(pieces, b"")
@@ -266,9 +284,9 @@ class _DockerArchive:
 
     def _keep_gzip(self, data: bytes, pieces: Iterator[bytes], plain: Hasher, write: Callable[[bytes], None]) -> None:
         machine = zlib.decompressobj(wbits=31)
-        limit = MAX_UNPACKED
+        limit = self._limits.unpacked
         try:
-            while data:
+            while data and not self._stopped.is_set():
                 write(data)
                 while data:
                     plain.update(machine.decompress(data, _PIECE))

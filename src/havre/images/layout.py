@@ -11,7 +11,6 @@ Names are whole strings to this room: a tag in a plain layout, a full reference 
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import json
 import os
@@ -24,6 +23,7 @@ from typing import Any
 
 from havre.errors import DigestInvalid, InputInvalid, ManifestInvalid, ManifestUnknown, SizeInvalid
 from havre.images.incoming import Incoming
+from havre.images.threads import in_thread
 from havre.oci import mediatypes
 from havre.oci.descriptor import Descriptor
 from havre.oci.digest import ALGORITHMS, Digest
@@ -148,7 +148,7 @@ class Layout:
             raise ManifestUnknown(f"{self.root} does not hold {descriptor.digest}") from error
         with file:
             file.seek(offset)
-            while piece := await asyncio.to_thread(file.read, PIECE):
+            while piece := await in_thread(file.read, PIECE):
                 yield piece
 
     def has_blob(self, descriptor: Descriptor) -> bool:
@@ -170,8 +170,8 @@ class Layout:
                 async for piece in pieces:
                     if incoming.size + len(piece) > descriptor.size:
                         raise SizeInvalid(f"more than the {descriptor.size} bytes of {descriptor.digest} arrived")
-                    await asyncio.to_thread(incoming.write, piece)
-            await asyncio.to_thread(incoming.keep, descriptor)
+                    await in_thread(incoming.write, piece)
+            await in_thread(incoming.keep, descriptor)
         return "done"
 
     async def put_manifest(self, descriptor: Descriptor, content: bytes, tag: Tag | None = None) -> None:
@@ -193,7 +193,7 @@ class Layout:
         """While content arrives that no name leads to yet: no sweep runs meanwhile."""
         self._create()
         with (self.root / ".in-use").open("ab") as file:
-            await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_SH)
+            await in_thread(fcntl.flock, file, fcntl.LOCK_SH)
             yield
 
     # ------------------------------------------------------------ upkeep

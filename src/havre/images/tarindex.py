@@ -42,19 +42,19 @@ class TarIndex:
     def __init__(self, path: Path, shown: str = "") -> None:
         self.shown = shown or str(path)
         """The name for messages."""
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = path.open("rb", buffering=0)
         try:
-            self._length = os.fstat(self._fd).st_size
+            self._length = os.fstat(self._file.fileno()).st_size
             self.members: Mapping[str, Member] = self._scan()
         except BaseException:
-            os.close(self._fd)
+            self._file.close()
             raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
+        self._file.close()
 
     def find(self, name: str) -> Member | None:
         """The file of that name, links followed within the tar. Raises InputInvalid for links in circles."""
@@ -79,7 +79,7 @@ class TarIndex:
         """A file's bytes from ``offset`` on."""
         position, stop = member.offset + offset, member.offset + member.size
         while position < stop:
-            piece = os.pread(self._fd, min(PIECE, stop - position), position)
+            piece = os.pread(self._file.fileno(), min(PIECE, stop - position), position)
             if not piece:
                 raise InputInvalid(f"{self.shown} became shorter while it was read")
             yield piece
@@ -90,7 +90,7 @@ class TarIndex:
         position = count = 0
         overrides: dict[str, str] = {}
         while position + BLOCK <= self._length:
-            header = os.pread(self._fd, BLOCK, position)
+            header = os.pread(self._file.fileno(), BLOCK, position)
             if header == bytes(BLOCK):
                 break
             name, size, kind, link = _header(header, self.shown)
@@ -123,7 +123,7 @@ class TarIndex:
     def _extension(self, kind: bytes, offset: int, size: int) -> dict[str, str]:
         if size > MAX_EXTENSION:
             raise SizeInvalid(f"{self.shown}: an extended header has {size} bytes, at most {MAX_EXTENSION} are read")
-        content = os.pread(self._fd, size, offset)
+        content = os.pread(self._file.fileno(), size, offset)
         if kind == b"L":
             return {"path": _text(content)}
         if kind == b"K":
