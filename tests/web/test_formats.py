@@ -124,10 +124,21 @@ async def test_files_of_ours_are_named_by_their_content(visitor: Visitor) -> Non
 
 
 @pytest.mark.anyio
+async def test_files_are_compressed_for_those_who_take_it(visitor: Visitor) -> None:
+    plain = await visitor.get(assets().url("havre.css"), **{"Accept-Encoding": "identity"})
+    packed = await visitor.get(assets().url("havre.css"), **{"Accept-Encoding": "gzip, br"})
+    assert "content-encoding" not in plain.headers
+    assert packed.content == plain.content
+    assert int(packed.headers["content-length"]) < len(plain.content) / 3
+
+
+@pytest.mark.anyio
 async def test_a_first_page_is_under_sixty_kilobytes(stocked: InProcess, visitor: Visitor) -> None:
+    caller = await stocked.caller("alice", "alice/app")
+    await caller.push_image("alice/app", *(f"tag-{number}" for number in range(40)))
     for path in ("/", "/r/alice/app", "/r/alice/app/tags", "/login"):
         page = await visitor.get(path)
         own = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text))
-        total = len(page.content) + sum([len((await visitor.get(name)).content) for name in own])
-        assert total < 60_000, path
-        assert "https://" not in page.text.replace("https://hub.example.org", ""), "nothing is fetched from elsewhere"
+        files = [await visitor.get(name) for name in own]
+        assert sum(int(one.headers["content-length"]) for one in [page, *files]) < 60_000, path
+        assert "https://" not in page.text, "nothing is fetched from elsewhere"

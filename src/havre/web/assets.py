@@ -6,6 +6,7 @@ They are read once and kept: all of them together are a few dozen kilobytes.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ class Asset:
     """One file as it is sent."""
 
     content: bytes
+    compressed: bytes
+    """The same with gzip: they are public and hold no secret that its length could tell."""
     media_type: str
 
 
@@ -48,5 +51,5 @@ def assets() -> Assets:
         if suffix in _TYPES:
             content = file.read_bytes()
             names[file.name] = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
-            by_name[names[file.name]] = Asset(content, _TYPES[suffix])
+            by_name[names[file.name]] = Asset(content, gzip.compress(content, mtime=0), _TYPES[suffix])
     return Assets(by_name, names)

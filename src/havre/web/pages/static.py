@@ -16,7 +16,10 @@ async def serve(visit: Visit) -> Response:
     asset = assets().by_name.get(visit.request.path_params["name"])
     if asset is None:
         return not_found(visit)
-    return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": _FOREVER})
+    headers = {"Cache-Control": _FOREVER, "Vary": "Accept-Encoding"}
+    if "gzip" not in visit.request.headers.get("accept-encoding", ""):
+        return Response(asset.content, media_type=asset.media_type, headers=headers)
+    return Response(asset.compressed, media_type=asset.media_type, headers={**headers, "Content-Encoding": "gzip"})
 
 
 async def favicon(_visit: Visit) -> Response:

@@ -23,10 +23,11 @@ document.body.append(spoken);
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
+  button.title = button.textContent.trim() ? button.dataset.copy : button.ariaLabel;
   button.addEventListener("click", async () => {
     await copy(button.dataset.copy);
     button.classList.add("done");
-    spoken.textContent = button.dataset.done;
+    spoken.textContent = document.body.dataset.copied;
     setTimeout(() => {
       button.classList.remove("done");
       spoken.textContent = "";
