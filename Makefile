@@ -8,11 +8,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
+BENCH_ARGS ?= --output docs/benchmarks.md
 KEEP   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo run test lint format lock clean
+.PHONY: help install demo run test bench lint format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +29,10 @@ run: install ## Serve on http://localhost:5000, with the data in ./data
 test: $(VENV)/.installed-dev ## Install what the tests need and run them all (PYTEST_ARGS="-k tags")
 	@scripts/install-test-packages
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed-dev ## Measure Havre beside its peers (BENCH_ARGS="--quick rates")
+	@scripts/install-test-packages
+	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 lint: $(VENV)/.installed-dev ## Check format, lint, types and the rules of the tree
 	@$(BIN)/ruff format --check .

@@ -74,6 +74,10 @@ class Database(ABC):
     async def close(self) -> None:
         """Finish the writes already asked for, refuse new ones with Unavailable, and disconnect."""
 
+    def version(self) -> int | None:
+        """A number that differs once anything was committed, by whomever; None where asking costs as much as reading."""
+        return None
+
     @abstractmethod
     async def read(self, work: Callable[[Rows], T]) -> T:
         """Run ``work`` on one consistent state that holds every write committed before; it can not write."""

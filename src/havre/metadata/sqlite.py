@@ -57,6 +57,16 @@ class SQLiteDatabase(Database):
             self._reader.close()
             self._reader = None
 
+    def version(self) -> int | None:
+        """SQLite's count of commits by other connections, which all commits are: this one only reads."""
+        if self._reader is None:
+            raise unavailable("the database is closed")
+        try:
+            (number,) = self._raw.execute("PRAGMA data_version").fetchone()
+        except DATABASE_ERRORS as error:
+            raise translated(error) from error
+        return int(number)
+
     async def read(self, work: Callable[[Rows], T]) -> T:
         """Run ``work`` here and now, within a deferred transaction: its first SELECT fixes the state it sees."""
         if self._reader is None:

@@ -8,6 +8,7 @@ from havre.errors import BlobUnknown
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange
+from havre.registry.memory import Memory
 from havre.registry.ports import BlobStore, Clock, Elsewhere, LocalFile, Metadata, Rows
 from havre.registry.records import BlobRecord, Viewer
 from havre.registry.repositories import ensure, find
@@ -20,10 +21,11 @@ class Blobs:
         self._metadata = metadata
         self._store = store
         self._clock = clock
+        self._memory: Memory[BlobRecord] = Memory(metadata)
 
     async def stat(self, name: RepositoryName, digest: Digest) -> BlobRecord:
         """The blob, if this repository links it; raises NameUnknown or BlobUnknown."""
-        return await self._metadata.read(lambda rows: linked(rows, name, digest))
+        return await self._memory.read((name, digest), lambda rows: linked(rows, name, digest), lambda _blob: 0)
 
     async def locate(self, blob: BlobRecord) -> LocalFile | Elsewhere | None:
         """Where the whole content can be taken from without us; None means ``read``."""

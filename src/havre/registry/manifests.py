@@ -14,6 +14,7 @@ from havre.oci.names import RepositoryName, Tag
 from havre.oci.reference import Reference
 from havre.registry.blobs import Blobs
 from havre.registry.events import Deleted, Events, Pulled, Pushed
+from havre.registry.memory import Memory
 from havre.registry.policy import check_complete, needed
 from havre.registry.ports import Clock, Metadata, Rows
 from havre.registry.records import Instant, ManifestRecord, Repository
@@ -44,6 +45,7 @@ class Manifests:
         self._clock = clock
         self._events = events
         self._sparse = sparse
+        self._memory: Memory[tuple[Repository, ManifestRecord | None]] = Memory(metadata)
 
     async def get(self, name: RepositoryName, reference: Reference, *, pull: bool = True) -> ManifestRecord:
         """The manifest's exact bytes; raises NameUnknown or ManifestUnknown. ``pull`` is False for a mere check."""
@@ -54,7 +56,7 @@ class Manifests:
                 return repository, rows.manifests.get(repository.id, reference)
             return repository, rows.manifests.tagged(repository.id, reference)
 
-        repository, manifest = await self._metadata.read(work)
+        repository, manifest = await self._memory.read((name, reference), work, _weight)
         if manifest is None:
             raise _unknown(name, reference)
         if pull:
@@ -128,6 +130,10 @@ class Manifests:
             if parts[0] and parts[1]:
                 return "/".join(part for part in parts if isinstance(part, str) and part)[:MAX_PLATFORM]
         return ""
+
+
+def _weight(found: tuple[Repository, ManifestRecord | None]) -> int:
+    return len(found[0].readme) + (len(found[1].content) if found[1] else 0)
 
 
 def _record(

@@ -287,6 +287,9 @@ class Rows(Protocol):
 class Metadata(Protocol):
     """Where rows are. Every function given to it sees one consistent state."""
 
+    def version(self) -> int | None:
+        """A number that differs once anything was committed, by whomever; None if that can not be told cheaply."""
+
     async def read(self, work: Callable[[Rows], T]) -> T:
         """Run ``work`` and return what it returns; it must not write."""
 

@@ -1,0 +1,1 @@
+"""Benchmarks: Havre beside its peers and the machine's limits, in one run, as a table of ratios."""
