@@ -132,7 +132,7 @@ def test_everything_works_with_scripts_off(havre: HavreProcess, open_browser: Ca
     sign_in(page, "alice")
     page.goto("/r/alice/plain/tags")
     expect(page.locator("[data-copy]").first).to_be_hidden()
-    page.get_by_label("Filter by name").fill("late")
+    page.get_by_role("searchbox", name="Filter by name").fill("late")
     page.get_by_label("Sort by").select_option("name")
     page.get_by_role("button", name="Show").click()
     expect(page.locator("main")).to_contain_text("1 tag")
