@@ -10,8 +10,8 @@ import typer
 
 from havre import cli
 
-SHARED = {"output", "places", "remote"}
-"""Modules beside the commands, which several of them use."""
+SHARED = {"output", "places", "reference", "remote"}
+"""Modules beside the commands: what several of them use, and the page about all."""
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
