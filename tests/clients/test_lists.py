@@ -44,15 +44,17 @@ def test_a_list_is_pushed_with_all_its_images(alice: Desk, elsewhere: Machine, i
 
 
 @pytest.mark.parametrize("client", ["skopeo"], indirect=True)
-def test_skopeo_copies_a_whole_list_byte_for_byte(alice: Desk, elsewhere: Machine, index: Index) -> None:
-    alice.client.take(index, whole := alice.reference(index.name))
+def test_skopeo_copies_a_whole_list_byte_for_byte(alice: Desk, here: Machine, elsewhere: Machine, index: Index) -> None:
+    here.skopeo.take(index, whole := alice.reference(index.name))
     assert index.digest in alice.client.push(whole, "--all").ok()
     assert pulled_architecture(elsewhere, whole) == this_architecture()
 
 
 @pytest.mark.parametrize("client", ["skopeo"], indirect=True)
-def test_a_list_copied_to_another_repository_is_mounted_and_keeps_its_digest(alice: Desk, index: Index) -> None:
-    alice.client.take(index, source := alice.reference(index.name))
+def test_a_list_copied_to_another_repository_is_mounted_and_keeps_its_digest(
+    alice: Desk, here: Machine, index: Index
+) -> None:
+    here.skopeo.take(index, source := alice.reference(index.name))
     alice.client.push(source, "--all").ok()
     target = alice.reference(f"{index.name}-copy")
     with alice.hub.wire.watched() as traffic:

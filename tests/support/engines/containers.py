@@ -99,7 +99,7 @@ class _Containers(Client):
 class Podman(_Containers, Engine):
     name = "podman"
 
-    def take(self, image: Image | Index, reference: str) -> None:
+    def take(self, image: Image, reference: str) -> None:
         self("load", "--quiet", "--input", str(image.archive(self._scratch))).ok()
         self("tag", f"localhost/{image.name}:latest", reference).ok()
 
@@ -116,7 +116,7 @@ class Podman(_Containers, Engine):
 class Buildah(_Containers, Engine):
     name = "buildah"
 
-    def take(self, image: Image | Index, reference: str) -> None:
+    def take(self, image: Image, reference: str) -> None:
         identity = self("pull", "--quiet", f"docker-archive:{image.archive(self._scratch)}").ok().strip()
         self("tag", identity, reference).ok()
 
