@@ -19,8 +19,11 @@ from typing import Any, Self
 from urllib.parse import unquote_to_bytes
 
 import orjson
+from argon2 import PasswordHasher
 
+from havre.access.accounts import Accounts
 from havre.access.actors import ANONYMOUS, Actor
+from havre.access.passwords import Passwords
 from havre.access.scopes import parse_scopes
 from havre.config import load
 from havre.metadata.migrations import upgrade
@@ -91,7 +94,7 @@ class Reply:
 
 @cache
 def _template() -> Path:
-    """A data folder with the schema and the people in it, made once: hashing passwords takes its time."""
+    """A data folder with the schema and the people in it, made once."""
     import asyncio
 
     folder = Path(mkdtemp(prefix="havre-test-"))
@@ -100,8 +103,9 @@ def _template() -> Path:
     async def settle() -> None:
         app = create_app(load({"data": str(folder)}))
         await app.start()
+        accounts = cheap_accounts(app)
         for name, is_admin in PEOPLE.items():
-            await app.accounts.create(name, f"{name}@example.org", PASSWORD, is_admin=is_admin)
+            await accounts.create(name, f"{name}@example.org", PASSWORD, is_admin=is_admin)
         await app.stop()
 
     asyncio.run(settle())
@@ -111,6 +115,12 @@ def _template() -> Path:
 def prepare() -> None:
     """Make what all of them start from. Call it outside of a running loop."""
     _template()
+
+
+def cheap_accounts(app: App) -> Accounts:
+    """Accounts whose passwords are hashed by argon2id all the same, at a cost that suits many logins."""
+    passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    return Accounts(app.database, passwords, app.clock)
 
 
 class InProcess:
