@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from importlib import import_module
-from typing import Any
+from pathlib import Path
 
 from havre.access.access_tokens import AccessTokens
 from havre.access.accounts import Accounts
@@ -29,6 +29,7 @@ from havre.registry.uploads import UploadLimits, Uploads
 from havre.server import errors
 from havre.server.http import Receive, Request, Response, Scope, Send
 from havre.server.jobs import Jobs, PullCounter
+from havre.server.metrics import Figures
 from havre.server.middleware import Front
 from havre.server.routes import FIXED, V2, by_path
 from havre.server.v2.app import RegistryAPI
@@ -46,15 +47,19 @@ def now() -> Instant:
 
 
 class App:
-    """Havre as an ASGI application. Building it opens no connection and starts no thread: that is ``start``."""
+    """Havre as an ASGI application. Building it opens no connection and starts no thread: that is ``start``.
 
-    def __init__(self, config: Config, clock: Clock = now) -> None:
+    ``figures`` is the folder in which the workers of one server leave their counts for each other.
+    """
+
+    def __init__(self, config: Config, clock: Clock = now, figures: Path | None = None) -> None:
         self.config = config
         self.clock = clock
         self.database = Database.open(config.database_url)
         self.storage = open_storage(config.storage_url, config.data, clock)
+        self.figures = Figures(figures)
         self.events = Events()
-        self.pull_counter = PullCounter()
+        self.pull_counter = PullCounter(self.figures)
         self.events.subscribe(self.pull_counter.hear)
         self._wire_access()
         self._wire_registry()
@@ -64,7 +69,7 @@ class App:
         self._pages: ASGI | None = None
         self._api: ASGI | None = None
         self._jobs = Jobs(self)
-        self._front = Front(self._answer, config.trusted_proxies)
+        self._front = Front(self._answer, self.figures, config.trusted_proxies)
 
     def _wire_access(self) -> None:
         config, database, clock = self.config, self.database, self.clock
@@ -164,6 +169,6 @@ class App:
         return self._api
 
 
-def create_app(config: Config, **options: Any) -> App:
+def create_app(config: Config, clock: Clock = now, figures: Path | None = None) -> App:
     """The application for these settings."""
-    return App(config, **options)
+    return App(config, clock, figures)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from havre.oci.names import RepositoryName
 from havre.server.http import Request, Response
-from havre.server.metrics import exposition
 from havre.server.v2.call import json
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ async def ready(app: App, _request: Request) -> Response:
     return json({"status": "ready"})
 
 
-async def metrics(_app: App, _request: Request) -> Response:
+async def metrics(app: App, _request: Request) -> Response:
     """Prometheus text of all workers together."""
-    content_type, text = exposition()
+    content_type, text = app.figures.exposition()
     return Response(200, [("content-type", content_type)], text)

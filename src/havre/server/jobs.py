@@ -1,7 +1,6 @@
-"""Work between requests: expired uploads, pull counters, old sessions.
+"""Work between requests: counters are written down, expired uploads removed.
 
-Counters are flushed by every worker, for each holds its own. The rest is done by one process at a time: the one that
-holds the lock.
+Every worker does it: each holds counters of its own, and expiry is safe beside itself.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from havre.errors import HavreError
 from havre.registry.events import Event, Pulled, Pushed
-from havre.server.metrics import PULLS, PUSHES
+from havre.server.metrics import Figures
 
 if TYPE_CHECKING:
     from havre.server.app import App
@@ -29,16 +28,17 @@ EXPIRY_SECONDS = 600
 class PullCounter:
     """Counts pulls in memory and writes them down now and then, so that a pull never waits for a transaction."""
 
-    def __init__(self) -> None:
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
         self._waiting: Counter[int] = Counter()
 
     def hear(self, event: Event) -> None:
         """Listen to the registry's events."""
         if isinstance(event, Pulled):
             self._waiting[event.repository_id] += 1
-            PULLS.inc()
+            self._figures.events["pulls"] += 1
         elif isinstance(event, Pushed):
-            PUSHES.inc()
+            self._figures.events["pushes"] += 1
 
     async def flush(self, app: App) -> None:
         """Write down what was counted since the last time."""
@@ -76,10 +76,10 @@ class Jobs:
             await self._flush()
 
     async def _flush(self) -> None:
+        self._app.figures.save()
         await self._app.pull_counter.flush(self._app)
 
     async def _expire(self) -> None:
-        # Expiry is safe beside itself: two workers that meet here do the work twice, not wrongly.
         removed = await self._app.uploads.expire()
         if removed:
             log.info("removed %d unfinished uploads", removed)

@@ -8,47 +8,69 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
+Render = Callable[[float, str, str, Mapping[str, Any]], str]
+"""Turns a time in seconds, a level, a message and its fields into a line."""
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({})))
+_access: Render | None = None
 
 
 def configure(style: str, level: str) -> None:
     """Send every log line to standard error; ``style`` is ``text`` or ``json``."""
+    global _access  # noqa: PLW0603 - like the logging library's own, this is a setting of the process
+    render = _json if style == "json" else _text
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JSON() if style == "json" else _Text())
+    handler.setFormatter(_Formatter(render))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins
+    _access = render if root.isEnabledFor(logging.INFO) else None
 
 
-def _extra(record: logging.LogRecord) -> dict[str, Any]:
-    return {key: value for key, value in vars(record).items() if key not in _STANDARD and key != "message"}
+def access(method: str, path: str, **fields: str | float) -> None:
+    """The line of one request. Written past the logging library, which takes five times as long as the rest of it."""
+    if _access is not None:
+        sys.stderr.write(_access(time.time(), "info", f"{method} {path}", fields) + "\n")
+        sys.stderr.flush()
 
 
-def _time(record: logging.LogRecord) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+class _Formatter(logging.Formatter):
+    """What the rest of the program logs, in the same form."""
 
+    def __init__(self, render: Render) -> None:
+        super().__init__()
+        self._render = render
 
-class _JSON(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name}
-        line |= {"message": record.getMessage(), **_extra(record)}
-        if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD and key != "message"}
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        if trace and self._render is _json:
+            fields["trace"] = trace
+        line = self._render(record.created, record.levelname.lower(), record.getMessage(), fields)
+        return f"{line}\n{trace}" if trace and self._render is _text else line
 
 
-class _Text(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        extra = "".join(f" {key}={_plain(value)}" for key, value in _extra(record).items())
-        text = f"{_time(record)} {record.levelname.lower():7} {_plain(record.getMessage())}{extra}"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+def _json(at: float, level: str, message: str, fields: Mapping[str, Any]) -> str:
+    return orjson.dumps({"time": _moment(at), "level": level, "message": message, **fields}, default=str).decode()
 
 
-def _plain(value: object) -> str:
-    """Without the control characters by which a value from outside could forge a line or move the cursor."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(value))
+def _text(at: float, level: str, message: str, fields: Mapping[str, Any]) -> str:
+    line = f"{_moment(at)} {level:7} {message}{''.join([f' {key}={value}' for key, value in fields.items()])}"
+    # Without the control characters by which a value from outside could forge a line or move the cursor.
+    return line if line.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in line)
+
+
+def _moment(at: float) -> str:
+    return f"{_second(int(at))}.{int(at % 1 * 1000):03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(at: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))

@@ -5,17 +5,15 @@ Pure ASGI, because blobs stream through it. Forwarded headers count only when a 
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from havre.server import logs
 from havre.server.http import Message, Receive, Request, Scope, Send
-from havre.server.metrics import observe
-
-log = logging.getLogger("havre.access")
+from havre.server.metrics import Figures
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
@@ -34,8 +32,9 @@ def area(path: str) -> str:
 class Front:
     """Wraps the application; calls it with a prepared request and watches the answer."""
 
-    def __init__(self, handler: Handler, trusted: Sequence[Network]) -> None:
+    def __init__(self, handler: Handler, figures: Figures, trusted: Sequence[Network]) -> None:
         self._handler = handler
+        self._figures = figures
         self._trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,19 +62,16 @@ class Front:
 
     def _report(self, request: Request, status: int, seconds: float) -> None:
         where = area(request.path)
-        observe(where, request.method, status, seconds)
-        if log.isEnabledFor(logging.INFO) and where != "health":
-            log.info(
-                "%s %s",
+        self._figures.observe(where, request.method, status, seconds)
+        if where != "health":
+            logs.access(
                 request.method,
                 request.path,
-                extra={
-                    "status": status,
-                    "ms": round(seconds * 1000, 1),
-                    "client": request.client_address,
-                    "account": request.actor_name,
-                    "request": request.id,
-                },
+                status=status,
+                ms=round(seconds * 1000, 1),
+                client=request.client_address,
+                account=request.actor_name,
+                request=request.id,
             )
 
     def _unwrap(self, request: Request) -> None:

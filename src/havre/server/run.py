@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
-import shutil
 import socket
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from havre.config import Config
@@ -36,23 +35,18 @@ def serve(config: Config) -> None:
     from havre.metadata.migrations import upgrade_in_child
 
     upgrade_in_child(config.database_url)
-    figures = tempfile.mkdtemp(prefix="havre-metrics-")
-    # prometheus_client looks for this when it is first imported, which is below.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = figures
-    try:
-        _run(config, host)
-    finally:
-        shutil.rmtree(figures, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="havre-figures-", ignore_cleanup_errors=True) as figures:
+        _run(config, host, Path(figures))
 
 
-def _run(config: Config, host: str) -> None:
+def _run(config: Config, host: str, figures: Path) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
     from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
     from granian.server import Server
 
     # What the workers need is imported here, once, so that they share its pages.
-    from havre.server.app import App, create_app
+    from havre.server.app import create_app
 
     server = Server(
         "havre",
@@ -76,7 +70,7 @@ def _run(config: Config, host: str) -> None:
     )
 
     def load(_target: str) -> App:
-        return create_app(config)
+        return create_app(config, figures=figures)
 
     scheme = "https" if config.tls_certificate else "http"
     log.info("Havre serves %s://%s with its data in %s", scheme, config.listen, config.data)
@@ -90,5 +84,7 @@ def _address(config: Config) -> str:
     try:
         found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise ConfigError(f"listen is {config.listen}, but {config.host} is no address of this machine: {error}") from error
+        raise ConfigError(
+            f"listen is {config.listen}, but {config.host} is no address of this machine: {error}"
+        ) from error
     return str(found[0][4][0])
