@@ -13,7 +13,9 @@ import typer
 from havre import config as settings
 from havre.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check, show and describe the settings.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Check, show and describe the settings."
+)
 
 ConfigFile = Annotated[str | None, typer.Option("--config", help="The settings file (HAVRE_CONFIG).", metavar="FILE")]
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from havre.cli import remote
 from havre.cli.output import Output
-
-if TYPE_CHECKING:
-    from havre.oci.descriptor import Platform
 
 app = remote.command()
 
@@ -42,14 +39,14 @@ def copy(
 
     Without --platform everything is copied, and the digest stays the same.
     """
-    wanted = remote.chosen_platform(platform) if platform and not all_platforms else None
+    wanted = None if all_platforms else platform
     remote.run(_copy(source, target, wanted, Output(quiet=quiet, as_json=as_json), insecure, ca))
 
 
 async def _copy(
     source_text: str,
     target_text: str,
-    platform: Platform | None,
+    platform_text: str | None,
     output: Output,
     insecure: bool,
     ca: Path | None,
@@ -57,6 +54,7 @@ async def _copy(
     from havre.cli.places import Place, opened_sink, opened_source
     from havre.client import copy as copying
 
+    platform = remote.chosen_platform(platform_text) if platform_text else None
     source_place, target_place = Place.parse(source_text), Place.parse(target_text)
     registries = source_place.registries + target_place.registries
     origin = ""

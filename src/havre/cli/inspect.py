@@ -14,7 +14,6 @@ from havre.errors import ManifestUnknown
 
 if TYPE_CHECKING:
     from havre.client.details import Details
-    from havre.oci.descriptor import Platform
 
 app = remote.command()
 
@@ -31,8 +30,7 @@ def inspect(
     ca: remote.Authority = None,
 ) -> None:
     """Show what an image is made of: platforms, configuration, layers and history."""
-    wanted = remote.chosen_platform(platform) if platform else None
-    found = remote.run(_details(image, in_registry, wanted, insecure, ca))
+    found = remote.run(_details(image, in_registry, platform, insecure, ca))
     if raw:
         sys.stdout.buffer.write(found.content)
     elif config:
@@ -43,10 +41,11 @@ def inspect(
         _show(image, found)
 
 
-async def _details(text: str, in_registry: bool, platform: Platform | None, insecure: bool, ca: Path | None) -> Details:
+async def _details(text: str, in_registry: bool, platform_text: str | None, insecure: bool, ca: Path | None) -> Details:
     from havre.cli.places import Place, opened_source
     from havre.client.details import details
 
+    platform = remote.chosen_platform(platform_text) if platform_text else None
     place = Place.parse(text)
     if place.kind == "docker" and not in_registry and "://" not in text:
         try:

@@ -149,7 +149,9 @@ def size_text(size: int) -> str:
 
 
 def age_text(created: str, now: float | None = None) -> str:
-    """How long ago an RFC 3339 time was, or N/A. Times of 1980 and before stand for none: builds that are reproducible."""
+    """How long ago an RFC 3339 time was, or N/A. The dates of reproducible builds, up to
+    the first day of 1980, stand for none.
+    """
     from datetime import datetime
 
     try:
@@ -157,7 +159,7 @@ def age_text(created: str, now: float | None = None) -> str:
     except ValueError:
         return "N/A"
     seconds = (time.time() if now is None else now) - moment
-    if moment <= 315_532_800:
+    if moment <= 315_619_200:
         return "N/A"
     steps = (
         (365 * 86_400, "year"),

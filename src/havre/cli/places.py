@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from havre.cli import remote
-from havre.errors import InputInvalid, ManifestUnknown
+from havre.errors import HavreError, InputInvalid, ManifestUnknown
 from havre.oci.descriptor import Platform
 from havre.oci.names import Tag
 
@@ -81,9 +81,7 @@ async def opened_source(place: Place, client: Client) -> AsyncIterator[tuple[Sou
             found = [
                 (name, image.descriptor.digest) for image in await load(path, layout) for name in image.names or ("",)
             ]
-            fitting_names = [
-                (name, digest) for name, digest in found if place.name in {"", name, name.rpartition(":")[2]}
-            ]
+            fitting_names = [(name, digest) for name, digest in found if _is_named(name, place.name)]
             yield layout, _only(fitting_names, place)
 
 
@@ -114,6 +112,18 @@ async def opened_sink(
             descriptor = layout.find(tag)
             assert descriptor is not None
             save_to(layout, [(descriptor, names)], path, platform or remote.chosen_platform(None))
+
+
+def _is_named(name: str, wanted: str) -> bool:
+    """Archives hold short names or whole ones; people type either, or only the tag."""
+    from havre.client.references import HUB, RemoteImage
+
+    if wanted in {"", name, name.rpartition(":")[2]}:
+        return True
+    try:
+        return RemoteImage.parse(name, HUB) == RemoteImage.parse(wanted, HUB)
+    except HavreError:
+        return False
 
 
 def _only(found: Sequence[tuple[str, Reference]], place: Place) -> Reference:

@@ -34,15 +34,22 @@ def pull(
     ca: remote.Authority = None,
 ) -> None:
     """Fetch an image into the local store. Every byte is checked against its digest."""
-    wanted = None if all_platforms else remote.chosen_platform(platform)
-    remote.run(_pull(image, all_tags, wanted, Output(quiet=quiet, as_json=as_json), insecure, ca))
+    output = Output(quiet=quiet, as_json=as_json)
+    remote.run(_pull(image, all_tags, platform, all_platforms, output, insecure, ca))
 
 
 async def _pull(
-    text: str, all_tags: bool, platform: Platform | None, output: Output, insecure: bool, ca: Path | None
+    text: str,
+    all_tags: bool,
+    platform_text: str | None,
+    all_platforms: bool,
+    output: Output,
+    insecure: bool,
+    ca: Path | None,
 ) -> None:
     from havre.oci.names import Tag
 
+    platform = None if all_platforms else remote.chosen_platform(platform_text)
     image = remote.parse_image(text)
     async with remote.connect(insecure, ca, image.registry) as client:
         repository = client.repository(image)

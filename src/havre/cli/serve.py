@@ -9,7 +9,7 @@ import typer
 
 from havre.errors import ConfigError
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command()

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Add, list, disable accounts; set a new password.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Add, list, disable accounts; set a new password.",
+)
 
 Name = Annotated[str, typer.Argument(help="The account's name.", metavar="NAME")]
 Data = Annotated[str | None, typer.Option(help="The data folder (HAVRE_DATA).", metavar="DIR")]
