@@ -37,11 +37,14 @@ class Hub(HavreProcess):
         self.wire = Wire(self.host)
 
     def __enter__(self) -> Self:
-        super().__enter__()
         for person in (ALICE, BOBBY, CAROL):
             self.add_user(person.name, person.password, admin=person.is_admin)
         self.wire.__enter__()
-        return self
+        try:
+            return super().__enter__()
+        except BaseException:
+            self.wire.__exit__()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -98,8 +98,6 @@ class Wire:
         host, _, port = upstream.rpartition(":")
         self._upstream = (host, int(port))
         self._source = source
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way: set[asyncio.Future[None]] = set()
         self._watchers: list[Traffic] = []
@@ -107,6 +105,8 @@ class Wire:
         self.host = ""
 
     def __enter__(self) -> Self:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="wire", daemon=True)
         self._thread.start()
         self._server = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
         self.host = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"

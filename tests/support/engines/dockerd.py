@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from uuid import uuid4
 
 from tests.support.engines.command import run
 from tests.support.engines.needs import SEARCHED, program
@@ -38,7 +39,7 @@ class Dockerd:
             )  # fmt: skip
 
     def _command(self) -> list[str]:
-        namespace = f"hvr-{self.home.parent.name}-{self.home.name}"
+        namespace = f"hvr{uuid4().hex}"
         return [
             program("setpriv"), "--pdeathsig", "TERM",
             program("dockerd"), "--config-file", str(self.home / "daemon.json"),
