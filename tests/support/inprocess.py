@@ -4,12 +4,13 @@ ASGI to it byte for byte: several lines of one header, bodies in pieces, a clien
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -95,8 +96,6 @@ class Reply:
 @cache
 def _template() -> Path:
     """A data folder with the schema and the people in it, made once."""
-    import asyncio
-
     folder = Path(mkdtemp(prefix="havre-test-"))
     upgrade(load({"data": str(folder)}).database_url)
 
@@ -278,6 +277,13 @@ class Caller:
             reply = await self.push_manifest(repository, reference, image.content)
             assert reply.status == 201, reply
         return image
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something that other tasks bring about; raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - files and rows tell nobody when they change
+            await asyncio.sleep(0.005)
 
 
 def basic(name: str, secret: str) -> dict[str, str]:

@@ -69,8 +69,8 @@ class Request:
 
     @property
     def host(self) -> str:
-        """The Host header (``:authority`` in HTTP/2); ``localhost`` when there is none."""
-        return self.header("host") or self.header(":authority") or "localhost"
+        """The Host header (``:authority`` in HTTP/2), as sent; empty when there is none. ``urls.host`` checks it."""
+        return self.header("host") or self.header(":authority") or ""
 
     @property
     def query(self) -> list[tuple[str, str]]:

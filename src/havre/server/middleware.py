@@ -17,6 +17,9 @@ from havre.server.metrics import Figures
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
+MAX_PATH = 500
+"""Characters of a path in the log."""
+
 Network = IPv4Network | IPv6Network
 Handler = Callable[[Request, Send], Awaitable[None]]
 
@@ -65,8 +68,8 @@ class Front:
         self._figures.observe(where, request.method, status, seconds)
         if where != "health":
             logs.access(
-                request.method,
-                request.path,
+                request.method[:20],
+                request.path[:MAX_PATH],
                 status=status,
                 ms=round(seconds * 1000, 1),
                 client=request.client_address,
