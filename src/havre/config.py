@@ -25,6 +25,9 @@ Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 CONFIG_VARIABLE = "HAVRE_CONFIG"
 """Names the settings file when no flag does."""
 
+CLIENT_VARIABLES = ("HAVRE_REGISTRY", "HAVRE_IMAGES", "HAVRE_INSECURE_REGISTRIES")
+"""What the client's commands read from the environment (docs/reference/cli.md): no settings of the server."""
+
 MAX_FILE = 1024 * 1024
 """Bytes of a settings file."""
 
@@ -306,7 +309,7 @@ def _refuse_unknown(in_file: Mapping[str, Any], path: str) -> None:
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Sentences about ``HAVRE_*`` variables that are no settings: perhaps a slip, perhaps another program's."""
     known = [environment_name(name) for name in SETTINGS]
-    strange = [name for name in environ if name.startswith("HAVRE_") and name not in (*known, CONFIG_VARIABLE)]
+    strange = [name for name in environ if name.startswith("HAVRE_") and name not in (*known, *CLIENT_VARIABLES, CONFIG_VARIABLE)]
     return [f"{name} (environment) is not a setting{_suggestion(name, known)}" for name in sorted(strange)]
 
 

@@ -216,6 +216,30 @@ async def test_a_refusal_ends_the_upload_and_says_why() -> None:
         assert len(server.asked("DELETE")) == 1
 
 
+async def test_a_token_that_expires_in_the_middle_is_replaced() -> None:
+    content, blob = fresh(1_000_000)
+    uploads = Uploads()
+    given = itertools.count(1)
+    valid = ""
+
+    def gate(request: Request) -> Reply:
+        nonlocal valid
+        if request.path == "/token":
+            valid = f"t{next(given)}"
+            return Reply(200, body=b'{"token":"%s"}' % valid.encode())
+        if request.method == "PATCH" and valid == "t1":
+            valid = "none: the first token has had its time"
+        if request.headers.get("authorization") != f"Bearer {valid}":
+            return Reply(401, {"www-authenticate": f'Bearer realm="http://{request.headers["host"]}/token"'})
+        return uploads(request)
+
+    async with Scripted(gate) as server, Client(QUICK, Keychain([])) as client:
+        there = client.repository(f"{server.host}/marin/app")
+        assert await there.write_blob(blob, Content(content)) == Moved.DONE
+        assert uploads.stored[blob.digest] == content
+        assert len(server.asked("GET", "/token")) == 2
+
+
 @pytest.mark.parametrize("where", ["", "ftp://x/", "https://nowhere.invalid/upload"])
 async def test_an_upload_without_a_place_is_explained(where: str) -> None:
     def lost(request: Request) -> Reply:

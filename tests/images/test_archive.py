@@ -75,7 +75,7 @@ def packed(layout: Path, target: Path) -> Path:
 async def test_the_old_form_of_docker_save(image: Image, store: Layout, tmp_path: Path) -> None:
     [loaded] = await load(image.archive(tmp_path), store)
     assert loaded.names == ("hello:latest",)
-    assert loaded.descriptor.media_type == mediatypes.DOCKER_MANIFEST
+    assert loaded.descriptor.media_type == mediatypes.OCI_MANIFEST
     assert [gzip.decompress(one) for one in layers_of(store, loaded.descriptor)] == [one.tar for one in image.layers]
     assert store.read_small(Digest.of(image.config), 10_000) == image.config
     again = Layout(tmp_path / "again")

@@ -1,8 +1,8 @@
 """Archive: image files in, into a layout: ``docker save`` in its old and new form, and OCI layouts in a tar.
 
 An OCI layout is taken as it is, every digest kept. The old form holds layers as plain tars, without a manifest: they
-are compressed here, as docker does before it pushes, always in the same way, so that the same file gives the same
-digests. The archive itself may be compressed with gzip, bzip2 or xz.
+are compressed here, as docker does before it pushes, and described by an OCI manifest, always in the same way: the
+same file gives the same digests. The archive itself may be compressed with gzip, bzip2 or xz.
 """
 
 from __future__ import annotations
@@ -244,12 +244,12 @@ class _DockerArchive:
             config_digest = incoming.keep()
         document = {
             "schemaVersion": 2,
-            "mediaType": mediatypes.DOCKER_MANIFEST,
-            "config": Descriptor(mediatypes.DOCKER_CONFIG, config_digest, len(config)).to_json(),
+            "mediaType": mediatypes.OCI_MANIFEST,
+            "config": Descriptor(mediatypes.OCI_CONFIG, config_digest, len(config)).to_json(),
             "layers": [layer.to_json() for layer, _ in layers],
         }
         content = json.dumps(document, separators=(",", ":")).encode()
-        descriptor = Descriptor(mediatypes.DOCKER_MANIFEST, Digest.of(content), len(content))
+        descriptor = Descriptor(mediatypes.OCI_MANIFEST, Digest.of(content), len(content))
         await self._layout.put_manifest(descriptor, content)
         return descriptor
 
@@ -280,7 +280,7 @@ class _DockerArchive:
                     first = next(pieces, b"")
                 incoming.write(machine.flush())
             size, digest = incoming.size, incoming.keep()
-        return Descriptor(mediatypes.DOCKER_LAYER_GZIP, digest, size), plain.digest()
+        return Descriptor(mediatypes.OCI_LAYER_GZIP, digest, size), plain.digest()
 
     def _keep_gzip(self, data: bytes, pieces: Iterator[bytes], plain: Hasher, write: Callable[[bytes], None]) -> None:
         machine = zlib.decompressobj(wbits=31)
