@@ -116,6 +116,11 @@ def prepare() -> None:
     _template()
 
 
+def data_with_people(folder: Path) -> None:
+    """Make a data folder with the schema and the people in it."""
+    shutil.copytree(_template(), folder)
+
+
 def cheap_accounts(app: App) -> Accounts:
     """Accounts whose passwords are hashed by argon2id all the same, at a cost that suits many logins."""
     passwords = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
@@ -127,7 +132,7 @@ class InProcess:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.data = folder / "data"
-        shutil.copytree(_template(), self.data)
+        data_with_people(self.data)
         self.clock = TestClock()
         self.config = load({"data": str(self.data), **settings})
         self.app: App = create_app(self.config, clock=self.clock)
