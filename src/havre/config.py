@@ -309,7 +309,11 @@ def _refuse_unknown(in_file: Mapping[str, Any], path: str) -> None:
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """Sentences about ``HAVRE_*`` variables that are no settings: perhaps a slip, perhaps another program's."""
     known = [environment_name(name) for name in SETTINGS]
-    strange = [name for name in environ if name.startswith("HAVRE_") and name not in (*known, *CLIENT_VARIABLES, CONFIG_VARIABLE)]
+    strange = [
+        name
+        for name in environ
+        if name.startswith("HAVRE_") and name not in (*known, *CLIENT_VARIABLES, CONFIG_VARIABLE)
+    ]
     return [f"{name} (environment) is not a setting{_suggestion(name, known)}" for name in sorted(strange)]
 
 

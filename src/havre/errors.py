@@ -174,9 +174,7 @@ class Unauthorized(HavreError):
     code = "UNAUTHORIZED"
     status = 401
 
-    def __init__(
-        self, message: str, *, scope: str = "", insufficient: bool = False, detail: object = None
-    ) -> None:
+    def __init__(self, message: str, *, scope: str = "", insufficient: bool = False, detail: object = None) -> None:
         super().__init__(message, detail=detail)
         self.scope = scope
         self.insufficient = insufficient
