@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, true, update
 
 from havre.errors import NameUnknown
-from havre.metadata.schema import namespaces, repositories, tags
+from havre.metadata.schema import namespaces, repositories, tags, users
 from havre.metadata.statements import contains, insert_new
 from havre.oci.names import Namespace, RepositoryName
 from havre.registry.records import Instant, NamespaceRecord, Repository, Viewer, Visibility
@@ -27,8 +27,10 @@ _REPOSITORY = select(
 
 # Built once: making a statement costs more than running it, and SQLAlchemy knows it again by identity.
 _BY_PATH = _REPOSITORY.where(repositories.c.path == bindparam("path"))
-_NAMESPACE = select(namespaces.c.id, namespaces.c.name, namespaces.c.user_id).where(
-    namespaces.c.name == bindparam("name")
+_NAMESPACE = (
+    select(namespaces.c.id, namespaces.c.name, namespaces.c.user_id, users.c.default_visibility)
+    .outerjoin_from(namespaces, users)
+    .where(namespaces.c.name == bindparam("name"))
 )
 _CHANGE = update(repositories).where(repositories.c.id == bindparam("repository_id"))
 _COUNT_PULLS = _CHANGE.values(pulls=repositories.c.pulls + bindparam("number"))
@@ -74,7 +76,9 @@ class RepositoryRows:
     def namespace(self, name: Namespace) -> NamespaceRecord | None:
         """The namespace, or None."""
         row = self._connection.execute(_NAMESPACE, {"name": name}).first()
-        return NamespaceRecord(row[0], Namespace(row[1]), row[2]) if row else None
+        if row is None:
+            return None
+        return NamespaceRecord(row[0], Namespace(row[1]), row[2], _VISIBILITIES[row[3] or Visibility.PUBLIC])
 
     def get(self, name: RepositoryName) -> Repository | None:
         """By name, without regard to who asks."""

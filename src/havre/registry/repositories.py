@@ -96,6 +96,9 @@ class Repositories:
             raise InputInvalid(
                 f"the overview has {len(readme)} characters, at most {MAX_README} are allowed", field="readme"
             )
+        for field, text in (("description", description), ("readme", readme)):
+            if text is not None and "\0" in text:
+                raise InputInvalid("the text holds a NUL character: remove it", field=field)
         await self._metadata.write(
             lambda rows: rows.repositories.change(find(rows, name).id, description=description, readme=readme)
         )
