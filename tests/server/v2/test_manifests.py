@@ -31,6 +31,7 @@ async def owner(alice: Caller) -> Caller:
 
 
 @pytest.mark.spec("Pushing Manifests", "MUST", "success is answered 201 with a pullable Location")
+@pytest.mark.spec("Pushing Manifests", "MUST", "Docker-Content-Digest is the digest that the client gave")
 @pytest.mark.spec("Pulling manifests", "MUST", "GET of a manifest is answered 200 with it and Docker-Content-Digest")
 @pytest.mark.spec("Pulling manifests", "SHOULD", "the Content-Type is the one pushed, without parameters")
 @pytest.mark.parametrize("by_digest", [True, False])

@@ -61,6 +61,7 @@ async def test_a_malformed_digest_is_400(owner: Caller, digest: str):
 
 @pytest.mark.spec("Push", "MUST", "a manifest whose subject is not here yet is accepted")
 @pytest.mark.spec("Listing Referrers", "MUST", "descriptors carry artifactType and annotations")
+@pytest.mark.spec("Enabling the Referrers API", "MUST", "all newly pushed manifests with a subject are listed")
 async def test_a_referrer_may_come_before_its_subject(owner: Caller):
     annotations = {"org.example.sbom.format": "json", "é": "ü"}
     digest = await attach(owner, artifactType=SBOM, annotations=annotations)
@@ -113,6 +114,18 @@ async def test_filter_by_type(owner: Caller):
         assert {entry["digest"] for entry in reply.json()["manifests"]} == wanted
     assert len((await owner.get(f"{URL}?artifactType=")).json()["manifests"]) == 3
     assert other
+
+
+@pytest.mark.spec(
+    "Enabling the Referrers API", "MUST", "manifests that a client listed under a referrers tag are listed"
+)
+async def test_referrers_that_a_client_wrote_under_a_tag(owner: Caller):
+    digest = await attach(owner)
+    size = int((await owner.head(f"/v2/alice/app/manifests/{digest}"))["content-length"])
+    fallback = documents.index([{"mediaType": OCI_MANIFEST, "digest": digest, "size": size}])
+    tag = SUBJECT.digest.replace(":", "-")
+    assert (await owner.push_manifest("alice/app", tag, fallback, OCI_INDEX)).status == 201
+    assert [entry["digest"] for entry in (await owner.get(URL)).json()["manifests"]] == [digest]
 
 
 async def test_head(owner: Caller):

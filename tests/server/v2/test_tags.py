@@ -1,12 +1,12 @@
 """The list of tags: in byte order, in pages, never more than is asked for."""
 
 import re
+import sqlite3
 from collections.abc import Sequence
 
 import pytest
 
-from tests.support.documents import artifact
-from tests.support.inprocess import Caller, InProcess, in_byte_order
+from tests.support.inprocess import DATABASE, Caller, InProcess, in_byte_order
 
 pytestmark = pytest.mark.anyio
 
@@ -85,14 +85,18 @@ async def test_n_that_is_no_number_is_400(owner: Caller, number: str):
     assert "n=" in reply.message
 
 
-async def test_a_page_is_cut_at_ten_thousand(alice: Caller):
-    await alice.push_blob("alice/app", b"{}")
-    content = artifact()
+async def test_a_page_is_cut_at_ten_thousand(alice: Caller, inside: InProcess):
+    await alice.push_image("alice/app")
+    # Ten thousand pushes in one statement.
+    connection = sqlite3.connect(inside.data / DATABASE)
+    with connection:
+        connection.execute(
+            "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < 10049)"
+            " INSERT INTO tags (repository_id, name, manifest_id, updated)"
+            " SELECT repository_id, printf('t%05d', n), id, created FROM numbers, manifests"
+        )
+    connection.close()
     names = [f"t{number:05}" for number in range(10_050)]
-    for start in range(0, len(names), 100):
-        query = "&".join(f"tag={name}" for name in names[start : start + 100])
-        reply = await alice.push_manifest("alice/app", f"{names[start]}?{query}", content)
-        assert reply.status == 201
     pages = await follow(alice, f"{LIST}?n=100000")
     assert [len(page) for page in pages] == [10_000, 50]
     assert [name for page in pages for name in page] == names
