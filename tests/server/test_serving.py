@@ -316,6 +316,31 @@ def test_tls_from_files(folder: Callable[[], Path]):
         assert client("GET", f"{REPO}/blobs/{digest}").body == MEGABYTE
 
 
+@pytest.mark.parametrize("fault", ["missing", "no certificate", "another key"])
+def test_tls_files_that_can_not_work_are_told_in_one_sentence(folder: Callable[[], Path], fault: str):
+    place = folder()
+    chain, key = certificate(place)
+    if fault == "missing":
+        chain.unlink()
+    elif fault == "no certificate":
+        chain.write_text("not a certificate")
+    else:
+        (place / "other").mkdir()
+        key = certificate(place / "other")[1]
+    server = HavreProcess(place)
+    with pytest.raises(RuntimeError) as failure:
+        server.command("serve", "--tls-certificate", str(chain), "--tls-key", str(key))
+    assert f"tls_certificate is {chain} and tls_key is {key}, but they can not be used" in str(failure.value)
+    assert "Traceback" not in str(failure.value)
+
+
+def test_a_port_that_is_taken_is_told_in_one_sentence(shared: HavreProcess, folder: Callable[[], Path]):
+    second = HavreProcess(folder(), port=shared.port)
+    with pytest.raises(RuntimeError, match=f"listen is {shared.host}, but that can not be had: Address already in use"):
+        second.command("serve")
+    assert shared.answers()
+
+
 # ---------------------------------------------------------------- stopping
 
 

@@ -32,6 +32,7 @@ def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight. Raises ConfigError for settings that can not work."""
     logs.configure(config.log_format, config.log_level)
     host = _address(config)
+    _check_certificate(config)
     from havre.metadata.migrations import upgrade_in_child
 
     upgrade_in_child(config.database_url)
@@ -80,11 +81,39 @@ def _run(config: Config, host: str, figures: Path) -> None:
 
 
 def _address(config: Config) -> str:
-    """The address to listen on, a name resolved; raises ConfigError."""
+    """The address to listen on, a name resolved; raises ConfigError, also if we can not listen there."""
     try:
         found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise ConfigError(
             f"listen is {config.listen}, but {config.host} is no address of this machine: {error}"
         ) from error
-    return str(found[0][4][0])
+    family, kind, _, _, address = found[0]
+    try:
+        # Tried here, where it can be told in a sentence, and where a second server on the same port is noticed.
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except OSError as error:
+        raise ConfigError(f"listen is {config.listen}, but that can not be had: {error.strerror}") from error
+    return str(address[0])
+
+
+def _check_certificate(config: Config) -> None:
+    """Raises ConfigError if the certificate and its key can not be read or do not fit, which workers would tell badly."""
+    if config.tls_certificate is None or config.tls_key is None:
+        return
+    import ssl
+
+    try:
+        # A key with a password would have OpenSSL ask for it on the terminal.
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            config.tls_certificate, config.tls_key, password=""
+        )
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(
+            f"tls_certificate is {config.tls_certificate} and tls_key is {config.tls_key}, but they can not be used: {why};"
+            " both must be PEM files, the key without a password and that of the certificate"
+        ) from error

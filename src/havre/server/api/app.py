@@ -91,7 +91,7 @@ async def _unknown(request: FastRequest, error: Exception) -> FastResponse:
     named: HavreError
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
-        named = Unsupported(f"{request.method[:20]} is not offered here, only {allowed}")
+        named = Unsupported(f"{request.method[:20]} is not offered here, only {allowed}", offered=allowed.split(", "))
     elif error.status_code == 404:
         named = NameUnknown(f"nothing lives at {request.url.path[:200]}; {PREFIX}/openapi.json lists what does")
     else:
