@@ -198,10 +198,21 @@ async def owner(alice: Caller) -> Caller:
     return alice
 
 
-@pytest.mark.spec("Pulling manifests", "MUST", "names and tags match their regular expressions")
-@pytest.mark.spec("Pushing blobs", "SHOULD", "an invalid digest or an unsupported algorithm is answered 400")
-@pytest.mark.spec("Single POST", "MUST", "length and digest match the content")
-@pytest.mark.spec("Error Codes", "MUST", "a JSON body has errors, each with one of the fourteen codes")
+@pytest.mark.spec(
+    "name-grammar",
+    "tag-grammar",
+    "tag-length",
+    "put-reference",
+    "digest-400",
+    "post-length",
+    "post-digest",
+    "error-json",
+    "error-codes",
+    "chunk-span",
+    "chunk-grammar",
+    "close-digest",
+    "error-message",
+)
 @pytest.mark.parametrize("bad", EVERY.values(), ids=EVERY)
 async def test_is_refused_and_changes_nothing(owner: Caller, inside: InProcess, bad: Bad):
     location = await owner.start_upload("alice/app")

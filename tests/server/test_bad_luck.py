@@ -51,7 +51,7 @@ async def test_a_full_disk_refuses_with_507_keeps_what_it_had_and_still_reads(al
     assert (await alice.get(f"/v2/{REPO}/blobs/{digest_of(CONTENT)}")).body == CONTENT
 
 
-@pytest.mark.spec("Cancel a blob upload", "SHOULD", "unfinished uploads eventually time out")
+@pytest.mark.spec("cancel-expiry")
 async def test_bytes_of_a_client_that_left_are_kept_until_the_upload_expires(alice: Caller, inside: InProcess):
     before = inside.snapshot()
     location = await alice.start_upload(REPO)

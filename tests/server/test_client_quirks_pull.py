@@ -95,12 +95,14 @@ async def test_a_public_image_needs_no_token_where_a_client_brings_none(anyone: 
     assert (await anyone.get(MANIFEST)).status == 200
 
 
-@pytest.mark.spec("Registry Proxying", "MAY", "the ns parameter is ignored")
+@pytest.mark.spec("proxy-ns", "proxy-ns-ignored", "proxy-ns-told", "proxy")
 async def test_containerd_names_the_upstream_of_a_mirror(alice: Caller, image: documents.Image):
     for target in (MANIFEST, f"/v2/alice/app/blobs/{image.layers[0]}"):
-        assert (await alice.get(f"{target}?ns=docker.io")).status == 200
+        reply = await alice.get(f"{target}?ns=docker.io")
+        assert (reply.status, "oci-namespace" in reply) == (200, False)
 
 
+@pytest.mark.spec("error-body", "error-json", "error-message")
 async def test_every_refusal_is_json_with_a_sentence_that_docker_prints(alice: Caller, anyone: Caller):
     replies = [
         await anyone.get("/v2/"),

@@ -101,6 +101,7 @@ async def test_an_administrator_cannot_push_where_there_is_no_account(inside: In
     assert "there is no account nobody" in reply.message
 
 
+@pytest.mark.spec("chunk-least")
 async def test_chunks_have_no_least_size_and_no_least_size_is_announced(alice: Caller):
     reply = await alice("POST", UPLOADS)
     assert "oci-chunk-min-length" not in reply
@@ -134,6 +135,7 @@ async def test_tags_of_cosign_and_helm(alice: Caller, tag: str):
     assert (await alice.get("/v2/alice/app/tags/list")).json()["tags"] == [tag]
 
 
+@pytest.mark.spec("error-retry")
 async def test_an_account_is_told_to_slow_down_with_a_time(tmp_path_factory: pytest.TempPathFactory, people: None):
     async with InProcess(tmp_path_factory.mktemp("few"), uploads_per_account="3") as inside:
         alice, bobby = await inside.caller("alice", "alice/app"), await inside.caller("bobby", "bobby/app")

@@ -23,7 +23,7 @@ async def reader(alice: Caller) -> Caller:
     return alice
 
 
-@pytest.mark.spec("Pulling blobs", "MUST", "GET of a blob is answered 200 with it and Docker-Content-Digest")
+@pytest.mark.spec("blob-200", "blob-digest", "blob-digest-true")
 async def test_the_whole_blob(reader: Caller):
     reply = await reader.get(URL)
     assert (reply.status, reply["docker-content-digest"], reply["content-length"]) == (200, DIGEST, str(len(CONTENT)))
@@ -37,9 +37,7 @@ async def test_the_whole_blob_is_handed_to_the_kernel_where_the_server_can(reade
     assert await anyio.Path(reply.file).read_bytes() == CONTENT
 
 
-@pytest.mark.spec(
-    "Checking if content exists in the registry", "MUST", "HEAD of a blob: 200, digest and Content-Length"
-)
+@pytest.mark.spec("head-200", "head-digest", "head-length")
 async def test_head(reader: Caller):
     reply = await reader.head(URL)
     assert (reply.status, reply["docker-content-digest"], reply["content-length"]) == (200, DIGEST, str(len(CONTENT)))
@@ -51,8 +49,7 @@ async def test_head_has_the_length_of_the_whole_whatever_range_is_asked(reader: 
     assert (reply.status, reply["content-length"]) == (200, str(len(CONTENT)))
 
 
-@pytest.mark.spec("Pulling blobs", "MUST", "a blob that is not in the repository is answered 404")
-@pytest.mark.spec("Checking if content exists in the registry", "MUST", "a blob that is not in the repository: 404")
+@pytest.mark.spec("blob-404", "head-404")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_blob_of_another_repository_is_404(reader: Caller, method: str):
     await reader.push_blob("alice/other", b"something else")
@@ -63,7 +60,7 @@ async def test_a_blob_of_another_repository_is_404(reader: Caller, method: str):
         assert DIGEST in reply.message
 
 
-@pytest.mark.spec("Pulling blobs", "SHOULD", "the Range header is understood")
+@pytest.mark.spec("blob-range")
 @pytest.mark.parametrize(
     ("asked", "first", "last"),
     [
@@ -150,13 +147,13 @@ async def test_a_blob_is_no_page_of_this_site(reader: Caller):
     assert "sandbox" in reply["content-security-policy"]
 
 
-@pytest.mark.spec("Deleting Blobs", "MUST", "success is answered 202")
+@pytest.mark.spec("delete-blob-202")
 async def test_delete(reader: Caller):
     assert (await reader.delete(URL)).status == 202
     assert (await reader.get(URL)).status == 404
 
 
-@pytest.mark.spec("Deleting Blobs", "MUST", "a blob that is not found is answered 404")
+@pytest.mark.spec("delete-blob-404")
 async def test_delete_of_what_is_not_there(reader: Caller, inside: InProcess):
     before = inside.snapshot()
     reply = await reader.delete(f"/v2/alice/app/blobs/{digest_of(b'never pushed')}")

@@ -30,10 +30,16 @@ async def owner(alice: Caller) -> Caller:
     return alice
 
 
-@pytest.mark.spec("Pushing Manifests", "MUST", "success is answered 201 with a pullable Location")
-@pytest.mark.spec("Pushing Manifests", "MUST", "Docker-Content-Digest is the digest that the client gave")
-@pytest.mark.spec("Pulling manifests", "MUST", "GET of a manifest is answered 200 with it and Docker-Content-Digest")
-@pytest.mark.spec("Pulling manifests", "SHOULD", "the Content-Type is the one pushed, without parameters")
+@pytest.mark.spec(
+    "put-201",
+    "put-location",
+    "put-reference",
+    "put-digest",
+    "manifest-200",
+    "manifest-digest",
+    "manifest-reference",
+    "manifest-type",
+)
 @pytest.mark.parametrize("by_digest", [True, False])
 async def test_push_and_pull(owner: Caller, by_digest: bool):
     content = documents.artifact(artifactType="application/example")
@@ -47,7 +53,7 @@ async def test_push_and_pull(owner: Caller, by_digest: bool):
         assert reply["content-length"] == str(len(content))
 
 
-@pytest.mark.spec("Checking if content exists in the registry", "MUST", "HEAD of a manifest: 200, digest, length")
+@pytest.mark.spec("head-200", "head-digest", "head-length")
 async def test_head(owner: Caller):
     content = documents.artifact()
     await owner.push_manifest(REPO, "latest", content)
@@ -57,7 +63,7 @@ async def test_head(owner: Caller):
         assert (reply["content-type"], reply["docker-content-digest"]) == (OCI_MANIFEST, digest_of(content))
 
 
-@pytest.mark.spec("Pushing Manifests", "MUST", "the exact bytes are stored")
+@pytest.mark.spec("put-bytes")
 @pytest.mark.parametrize("frame", ["{}", "\n\n  {}\n", "{}   "])
 async def test_bytes_are_kept_as_they_came(owner: Caller, frame: str):
     text = documents.artifact(annotations={"b": "\u00e9", "a": "1.0"}).decode()
@@ -66,8 +72,7 @@ async def test_bytes_are_kept_as_they_came(owner: Caller, frame: str):
     assert (await owner.get(URL + "odd")).body == content
 
 
-@pytest.mark.spec("Pulling manifests", "MUST", "a manifest that is not found is answered 404")
-@pytest.mark.spec("Checking if content exists in the registry", "MUST", "a manifest that is not found: 404")
+@pytest.mark.spec("manifest-404", "manifest-reference-only", "head-404")
 @pytest.mark.parametrize("reference", ["missing", digest_of(b"missing"), "not%20a%20tag", "-dash", "x" * 129])
 async def test_not_found(owner: Caller, reference: str):
     reply = await owner.get(URL + reference)
@@ -75,13 +80,13 @@ async def test_not_found(owner: Caller, reference: str):
     assert (await owner.head(URL + reference)).status == 404
 
 
-@pytest.mark.spec("Pushing Manifests", "MUST", "a repository that does not exist is answered 404")
+@pytest.mark.spec("repository-404")
 async def test_no_such_repository(alice: Caller):
     reply = await alice.get("/v2/alice/other/manifests/latest")
     assert (reply.status, reply.code) == (404, "NAME_UNKNOWN")
 
 
-@pytest.mark.spec("Push", "MUST", "what refers to content that is not here is refused with MANIFEST_BLOB_UNKNOWN")
+@pytest.mark.spec("children-refused", "children-error", "error-detail")
 @pytest.mark.parametrize("media_type", [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST])
 async def test_children_come_first(owner: Caller, inside: InProcess, media_type: str):
     absent = descriptor(b"never pushed", OCI_LAYER)
@@ -118,7 +123,7 @@ async def test_docker_schema_2_and_its_lists(owner: Caller):
         assert (reply["content-type"], reply.body) == (media_type, content)
 
 
-@pytest.mark.spec("Pushing Manifests", "MUST", "OCI-Subject answers a manifest with a subject")
+@pytest.mark.spec("subject-told")
 async def test_subject_is_acknowledged(owner: Caller):
     subject = descriptor(b"{}  ", OCI_MANIFEST)
     reply = await owner.push_manifest(REPO, "signature", documents.artifact(subject=subject))
@@ -126,7 +131,7 @@ async def test_subject_is_acknowledged(owner: Caller):
     assert "oci-subject" not in await owner.push_manifest(REPO, "plain", documents.artifact())
 
 
-@pytest.mark.spec("Pushing Manifests", "MUST", "OCI-Tag answers tags that are given as parameters; ten are accepted")
+@pytest.mark.spec("put-tags", "put-tags-ten", "put-tags-told")
 @pytest.mark.parametrize("by_digest", [True, False])
 async def test_many_tags_at_once(owner: Caller, by_digest: bool):
     content = documents.artifact()
@@ -140,6 +145,7 @@ async def test_many_tags_at_once(owner: Caller, by_digest: bool):
         assert (await owner.head(URL + name))["docker-content-digest"] == digest_of(content)
 
 
+@pytest.mark.spec("put-tags-414")
 @pytest.mark.parametrize(
     "query", ["tag=good&tag=-bad", "tag=", "tag=" + "x" * 129, "&".join(f"tag=t{n}" for n in range(101))]
 )
@@ -151,8 +157,7 @@ async def test_one_bad_tag_and_nothing_happens(owner: Caller, inside: InProcess,
     assert inside.snapshot() == before
 
 
-@pytest.mark.spec("Pushing Manifests", "SHOULD", "manifests of 4 megabytes are supported")
-@pytest.mark.spec("Pushing Manifests", "SHOULD", "a manifest over the limit is answered 413")
+@pytest.mark.spec("put-four-megabytes", "put-limit", "put-413")
 async def test_four_megabytes_and_one_byte_more(owner: Caller, inside: InProcess):
     frame = documents.artifact(annotations={"padding": ""})
     content = documents.artifact(annotations={"padding": "x" * (4 * 1024 * 1024 - len(frame))})
@@ -180,11 +185,19 @@ async def test_unknown_media_types_are_stored(owner: Caller, content: bytes, med
     assert (reply["content-type"], reply.body) == (media_type, content)
 
 
-@pytest.mark.spec("Pushing Manifests", "SHOULD", "parameters of the Content-Type are ignored")
+@pytest.mark.spec("put-parameters", "manifest-type-bare")
 @pytest.mark.parametrize("given", [f"{OCI_MANIFEST}; charset=utf-8", f"  {OCI_MANIFEST} ;q=1", ""])
 async def test_content_type_with_parameters_or_none(owner: Caller, given: str):
     assert (await owner.push_manifest(REPO, "latest", documents.artifact(), given)).status == 201
     assert (await owner.get(URL + "latest"))["content-type"] == OCI_MANIFEST
+
+
+@pytest.mark.spec("put-no-blobs")
+async def test_lists_without_entries(owner: Caller):
+    bare = documents.manifest(descriptor(documents.EMPTY, OCI_CONFIG), [])
+    for content, media_type in ((bare, OCI_MANIFEST), (documents.index([]), OCI_INDEX)):
+        assert (await owner.push_manifest(REPO, "bare", content, media_type)).status == 201
+        assert (await owner.get(URL + "bare")).body == content
 
 
 async def test_build_caches_list_layers_in_an_index(owner: Caller):
@@ -211,6 +224,7 @@ async def test_layers_that_lie_elsewhere_need_not_be_here(owner: Caller, media_t
     assert (await owner.push_manifest(REPO, "windows", content)).status == 201
 
 
+@pytest.mark.spec("children-refused")
 async def test_sparse_manifests_where_they_are_accepted(tmp_path_factory: pytest.TempPathFactory, people: None):
     async with InProcess(tmp_path_factory.mktemp("sparse"), sparse_manifests="accept") as inside:
         alice = await inside.caller("alice", REPO)
@@ -219,6 +233,7 @@ async def test_sparse_manifests_where_they_are_accepted(tmp_path_factory: pytest
         assert (await alice.get(URL + "latest")).body == content
 
 
+@pytest.mark.spec("manifest-digest-other")
 async def test_a_manifest_named_by_sha512(owner: Caller):
     content = documents.artifact()
     digest = digest_of(content, "sha512")
@@ -252,7 +267,7 @@ async def test_if_none_match(owner: Caller, method: str):
     assert (await owner(method, URL + "latest", {"if-none-match": etag})).status == 200
 
 
-@pytest.mark.spec("Deleting tags", "MUST", "success is answered 202, then the tag is gone")
+@pytest.mark.spec("delete-tag-202")
 async def test_delete_a_tag(owner: Caller):
     content = documents.artifact()
     await owner.push_manifest(REPO, "one?tag=two", content)
@@ -262,7 +277,7 @@ async def test_delete_a_tag(owner: Caller):
         assert (await owner.get(URL + reference)).body == content
 
 
-@pytest.mark.spec("Deleting Manifests", "MUST", "success is answered 202, then it and its tags are gone")
+@pytest.mark.spec("delete-manifest-202")
 async def test_delete_a_manifest(owner: Caller):
     content = documents.artifact()
     await owner.push_manifest(REPO, "one?tag=two", content)
@@ -272,7 +287,7 @@ async def test_delete_a_manifest(owner: Caller):
     assert (await owner.get(f"/v2/{REPO}/tags/list")).json()["tags"] == []
 
 
-@pytest.mark.spec("Deleting Manifests", "MUST", "in a repository that does not exist it is answered 404")
+@pytest.mark.spec("delete-manifest-404")
 async def test_delete_what_is_not_there(owner: Caller, inside: InProcess):
     before = inside.snapshot()
     for target in (URL + "missing", URL + digest_of(b"missing"), "/v2/alice/other/manifests/latest"):

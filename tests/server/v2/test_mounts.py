@@ -21,7 +21,7 @@ async def hide(inside: InProcess, name: str) -> None:
     await inside.app.repositories.set_visibility(RepositoryName(name), Visibility.PRIVATE)
 
 
-@pytest.mark.spec("Mounting a blob from another repository", "MUST", "success is answered 201 with the blob's Location")
+@pytest.mark.spec("mount-201", "mount-blob", "mount-digest")
 @pytest.mark.parametrize("origin", ["", "&origin=hub.example.org"])
 async def test_from_a_repository_of_ones_own(alice: Caller, inside: InProcess, origin: str):
     await alice.push_blob("alice/app", CONTENT)
@@ -31,7 +31,7 @@ async def test_from_a_repository_of_ones_own(alice: Caller, inside: InProcess, o
     assert inside.snapshot()["table uploads"] == []
 
 
-@pytest.mark.spec("Mounting a blob from another repository", "MAY", "from is optional")
+@pytest.mark.spec("mount-from", "mount-cross")
 async def test_without_from_the_blob_is_looked_for(alice: Caller):
     await alice.push_blob("alice/app", CONTENT)
     reply = await alice("POST", f"{OTHER}?mount={DIGEST}")
@@ -47,9 +47,7 @@ async def test_from_a_public_repository_of_someone_else(alice: Caller, bobby: Ca
     assert (await bobby.get(reply["location"])).body == CONTENT
 
 
-@pytest.mark.spec(
-    "Mounting a blob from another repository", "SHOULD", "a blob that can not be mounted begins an upload"
-)
+@pytest.mark.spec("mount-202")
 @pytest.mark.parametrize(
     "query",
     [
@@ -98,7 +96,7 @@ async def test_a_narrowed_access_token_finds_only_what_all_may_pull(alice: Calle
         assert (await robot("POST", OTHER + query)).status == 202
 
 
-@pytest.mark.spec("Mounting a blob from another repository", "SHOULD", "a malformed digest is answered 400")
+@pytest.mark.spec("digest-400")
 async def test_a_malformed_digest_is_400(alice: Caller, inside: InProcess):
     before = inside.snapshot()
     reply = await alice("POST", f"{OTHER}?mount=sha256:abc&from=alice/app")

@@ -7,13 +7,13 @@ from tests.support.inprocess import HOST, Caller, InProcess
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.spec("Determining Support", "MUST", "GET /v2/ answers 200 for who is let in")
+@pytest.mark.spec("ping-200")
 async def test_a_token_gets_200(alice: Caller):
     reply = await alice.get("/v2/")
     assert (reply.status, reply["docker-distribution-api-version"]) == (200, "registry/2.0")
 
 
-@pytest.mark.spec("Determining Support", "MAY", "the endpoint may be used for authentication")
+@pytest.mark.spec("ping-authentication")
 async def test_without_a_token_the_answer_is_a_bearer_challenge_alone(anyone: Caller):
     reply = await anyone.get("/v2/")
     assert (reply.status, reply.code) == (401, "UNAUTHORIZED")
@@ -53,7 +53,7 @@ async def test_no_endpoint_is_404_in_json(alice: Caller, path: str):
         ("/v2/alice/app/blobs/uploads/", "POST"),
     ],
 )
-@pytest.mark.spec("API", "SHOULD", "RFC 9110 holds where the specification is silent: 405 names the methods offered")
+@pytest.mark.spec("http")
 async def test_a_method_that_is_not_offered_is_405_with_those_that_are(alice: Caller, path: str, offered: str):
     reply = await alice("PROPFIND", path)
     assert (reply.status, reply.code, reply["allow"]) == (405, "UNSUPPORTED", offered)

@@ -22,7 +22,7 @@ async def pulled(caller: Caller, location: str) -> bytes:
     return reply.body
 
 
-@pytest.mark.spec("POST then PUT", "MUST", "the POST is answered 202 with a Location that holds a UUID")
+@pytest.mark.spec("upload-202", "upload-location", "upload-uuid", "upload-relative", "upload-query")
 async def test_post_answers_202_with_a_relative_location(alice: Caller):
     reply = await alice("POST", UPLOADS)
     assert (reply.status, reply.body) == (202, b"")
@@ -35,7 +35,7 @@ async def test_post_without_the_last_slash_is_the_same(alice: Caller):
     assert (await alice("POST", UPLOADS.rstrip("/"))).status == 202
 
 
-@pytest.mark.spec("POST then PUT", "MUST", "the PUT is answered 201 with a pullable Location")
+@pytest.mark.spec("upload-201", "upload-blob")
 async def test_post_then_put(alice: Caller):
     location = await alice.start_upload(REPO)
     reply = await alice("PUT", f"{location}?digest={DIGEST}", [OCTETS], CONTENT)
@@ -50,13 +50,14 @@ async def test_put_of_unknown_length(alice: Caller):
     assert await pulled(alice, reply["location"]) == CONTENT
 
 
-@pytest.mark.spec("Single POST", "MUST", "success is answered 201 with a pullable Location")
+@pytest.mark.spec("post-offered", "post-201", "post-blob")
 async def test_single_post(alice: Caller):
     reply = await alice("POST", f"{UPLOADS}?digest={DIGEST}", [OCTETS], CONTENT)
     assert (reply.status, reply["docker-content-digest"]) == (201, DIGEST)
     assert await pulled(alice, reply["location"]) == CONTENT
 
 
+@pytest.mark.spec("post-202")
 async def test_single_post_without_a_body_begins_an_upload(alice: Caller):
     reply = await alice("POST", f"{UPLOADS}?digest={DIGEST}")
     assert reply.status == 202
@@ -64,7 +65,7 @@ async def test_single_post_without_a_body_begins_an_upload(alice: Caller):
 
 
 @pytest.mark.parametrize("size", [1, 1000, len(CONTENT)])
-@pytest.mark.spec("Pushing a blob in chunks", "MUST", "each chunk is answered 202 with Location and Range")
+@pytest.mark.spec("chunk-202", "chunk-location", "chunk-range", "close-put", "close-201", "close-blob")
 async def test_chunks_of_any_size(alice: Caller, size: int):
     content = CONTENT[: size * 7]
     location = await alice.start_upload(REPO)
@@ -79,7 +80,7 @@ async def test_chunks_of_any_size(alice: Caller, size: int):
     assert await pulled(alice, reply["location"]) == content
 
 
-@pytest.mark.spec("Pushing a blob in chunks", "MAY", "the final chunk may come in the closing PUT")
+@pytest.mark.spec("chunk-closing", "close-put")
 async def test_last_chunk_in_the_closing_request(alice: Caller):
     location = await alice.start_upload(REPO)
     location = (await alice("PATCH", location, {"content-range": "0-999"}, CONTENT[:1000]))["location"]
@@ -87,6 +88,17 @@ async def test_last_chunk_in_the_closing_request(alice: Caller):
     reply = await alice("PUT", f"{location}?digest={DIGEST}", headers, CONTENT[1000:])
     assert reply.status == 201
     assert await pulled(alice, reply["location"]) == CONTENT
+
+
+@pytest.mark.spec("chunk-last", "chunk-closing", "close-put", "close-digest")
+@pytest.mark.parametrize("length", [1, 99, 101, 5000])
+async def test_the_last_chunk_has_any_length(alice: Caller, length: int):
+    location, content = await alice.start_upload(REPO), CONTENT[: 200 + length]
+    for first, last in ((0, 99), (100, 199), (200, len(content) - 1)):
+        chunk = content[first : last + 1]
+        location = (await alice("PATCH", location, {"content-range": f"{first}-{last}"}, chunk))["location"]
+    assert (await alice("PUT", f"{location}?digest={digest_of(content[200:])}")).status == 400
+    assert (await alice("PUT", f"{location}?digest={digest_of(content)}")).status == 201
 
 
 async def test_chunks_need_no_content_range(alice: Caller):
@@ -105,7 +117,7 @@ async def test_one_stream_of_unknown_length(alice: Caller):
 
 
 @pytest.mark.parametrize("span", ["1-1000", "500-1499", "999-1998", "1001-2000", "2000-2999"])
-@pytest.mark.spec("Pushing a blob in chunks", "MUST", "a chunk out of order is answered 416")
+@pytest.mark.spec("chunk-order", "chunk-416")
 async def test_a_chunk_out_of_order_is_416_and_says_where_to_go_on(alice: Caller, inside: InProcess, span: str):
     location = await alice.start_upload(REPO)
     assert (await alice("PATCH", location, {"content-range": "0-999"}, CONTENT[:1000])).status == 202
@@ -117,14 +129,14 @@ async def test_a_chunk_out_of_order_is_416_and_says_where_to_go_on(alice: Caller
     assert (await alice("PATCH", location, {"content-range": "1000-1999"}, CONTENT[1000:2000])).status == 202
 
 
-@pytest.mark.spec("Pushing a blob in chunks", "MUST", "the first chunk begins with 0")
+@pytest.mark.spec("chunk-first", "chunk-416")
 async def test_the_first_chunk_begins_with_0(alice: Caller):
     location = await alice.start_upload(REPO)
     reply = await alice("PATCH", location, {"content-range": "1-10"}, CONTENT[1:11])
     assert (reply.status, reply["range"], reply["location"]) == (416, "0-0", location)
 
 
-@pytest.mark.spec("Pushing a blob in chunks", "MUST", "a final chunk out of order is answered 416")
+@pytest.mark.spec("close-416")
 async def test_a_final_chunk_out_of_order_is_416(alice: Caller):
     location = await alice.start_upload(REPO)
     assert (await alice("PATCH", location, {"content-range": "0-999"}, CONTENT[:1000])).status == 202
@@ -135,7 +147,7 @@ async def test_a_final_chunk_out_of_order_is_416(alice: Caller):
     assert (await alice("PUT", f"{location}?digest={DIGEST}", right, CONTENT[1000:])).status == 201
 
 
-@pytest.mark.spec("Pushing a blob in chunks", "MUST", "GET of an active upload is answered 204 with Location and Range")
+@pytest.mark.spec("status-204", "status-headers")
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_status_is_204(alice: Caller, method: str):
     location = await alice.start_upload(REPO)
@@ -146,7 +158,7 @@ async def test_status_is_204(alice: Caller, method: str):
     assert (reply.status, reply["location"], reply["range"]) == (204, location, "0-1233")
 
 
-@pytest.mark.spec("Cancel a blob upload", "SHOULD", "DELETE is answered 204")
+@pytest.mark.spec("cancel-204")
 async def test_cancel_removes_every_trace(alice: Caller, inside: InProcess):
     before = inside.snapshot()
     location = await alice.start_upload(REPO)
@@ -208,7 +220,7 @@ async def test_a_blob_of_no_bytes(alice: Caller, form: str):
     assert (pull.status, pull.body, pull["content-length"]) == (200, b"", "0")
 
 
-@pytest.mark.spec("Pushing a blob in chunks", "SHOULD", "digest-algorithm says how the blob will be named")
+@pytest.mark.spec("chunk-algorithm")
 @pytest.mark.parametrize("declared", ["?digest-algorithm=sha512", ""])
 @pytest.mark.parametrize("parts", [1, 3])
 async def test_sha512_declared_or_not(alice: Caller, declared: str, parts: int):
