@@ -110,4 +110,5 @@ def test_a_client_pushes_and_pulls_through_nginx(
         assert client.put(sent.headers["location"], params={"digest": name}).status_code == 201
         assert client.get(f"/v2/alice/app/blobs/{name}").content == layer
         client.get("/v2/alice/app/tags/list", headers={"x-forwarded-for": "198.51.100.9"})
+    server.stop()  # the line of a request is written after its answer
     assert '"client":"198.51.100.9"' in server.log.read_text(), "what a trusted proxy forwards is believed"

@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
@@ -244,10 +245,9 @@ class Layout:
         if (self.root / "oci-layout").exists():
             (self.root / "blobs" / ".incoming").mkdir(parents=True, exist_ok=True)
             return
-        if self.root.exists() and any(self.root.iterdir()):
-            known = {"blobs", "index.json", ".lock", ".in-use"}
-            if not {path.name for path in self.root.iterdir()} <= known:
-                raise InputInvalid(f"{self.root} holds something else than an image layout; name an empty folder")
+        # Another process may be at this very moment where we are: what it has made so far is no stranger.
+        if self.root.exists() and not all(_OURS.fullmatch(path.name) for path in self.root.iterdir()):
+            raise InputInvalid(f"{self.root} holds something else than an image layout; name an empty folder")
         (self.root / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
         (self.root / "blobs" / ".incoming").mkdir(exist_ok=True)
         _replace(self.root / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
@@ -277,6 +277,9 @@ class Layout:
             document = self._index()
             document["manifests"] = change(document["manifests"])
             _replace(self.root / "index.json", json.dumps(document, separators=(",", ":")).encode())
+
+
+_OURS = re.compile(r"blobs|index\.json|oci-layout|\.lock|\.in-use|\.(?:index\.json|oci-layout)\.[0-9a-f]{12}")
 
 
 def guess_media_type(content: bytes) -> str:
