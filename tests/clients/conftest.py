@@ -35,6 +35,13 @@ def hub(here: Machine, elsewhere: Machine, tmp_path_factory: pytest.TempPathFact
         yield hub
 
 
+@pytest.fixture(scope="session")
+def quiet_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A hub for clients that need no machine, so that none is started for them."""
+    with Hub(tmp_path_factory.mktemp("quiet-hub")) as hub:
+        yield hub
+
+
 @pytest.fixture(params=CLIENTS)
 def client(request: pytest.FixtureRequest, here: Machine) -> Client:
     return here.client(request.param)

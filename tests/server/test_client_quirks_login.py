@@ -164,6 +164,7 @@ async def test_without_a_token_the_challenge_names_the_scope_to_ask_for(anyone: 
     wanted = {
         ("GET", "/v2/alice/app/manifests/latest"): "repository:alice/app:pull",
         ("HEAD", "/v2/alice/app/manifests/latest"): "repository:alice/app:pull",
+        ("GET", "/v2/alice/app/blobs/sha256:" + "0" * 64): "repository:alice/app:pull",
         ("POST", "/v2/alice/app/blobs/uploads/"): "repository:alice/app:pull,push",
         ("PUT", "/v2/alice/app/manifests/latest"): "repository:alice/app:pull,push",
         ("DELETE", "/v2/alice/app/manifests/latest"): "repository:alice/app:pull,delete",
@@ -172,6 +173,13 @@ async def test_without_a_token_the_challenge_names_the_scope_to_ask_for(anyone: 
         reply = await anyone(method, target)
         assert (reply.status, asked(reply)["scope"]) == (401, scope)
         assert "error" not in asked(reply)
+
+
+async def test_oras_for_python_keeps_the_token_that_it_got_for_its_first_look(inside: InProcess, anyone: Caller):
+    reply = await anyone.head("/v2/alice/app/blobs/sha256:" + "0" * 64)
+    assert (reply.status, asked(reply)["scope"]) == (401, "repository:alice/app:pull,push")
+    alice = Caller(inside, await inside.token("alice", asked(reply)["scope"]))
+    assert (await alice("POST", "/v2/alice/app/blobs/uploads/")).status == 202
 
 
 async def test_podman_asks_again_once_when_a_valid_token_lacks_the_scope(inside: InProcess):
