@@ -122,6 +122,10 @@ LENGTHS = {
         "PUT", f"{APP}/manifests/latest", 413, "SIZE_INVALID", ("5000000 bytes, at most 4194304",),
         {**TAG, "content-length": "5000000"},
     ),
+    "a blob longer than announced": Bad(
+        "POST", f"{UPLOADS}?digest={DIGEST}", 400, "SIZE_INVALID", ("longer than the 3 bytes",),
+        {"content-length": "3"}, LAYER,
+    ),
     "a manifest longer than announced": Bad(
         "PUT", f"{APP}/manifests/latest", 400, "SIZE_INVALID", ("longer than the 10 bytes",),
         {**TAG, "content-length": "10"}, documents.artifact(),

@@ -128,7 +128,10 @@ async def test_buildkit_attestations_sit_beside_the_image_under_an_unknown_platf
     assert (await alice.push_manifest("alice/app", "latest", content, OCI_INDEX)).status == 201
 
 
-@pytest.mark.parametrize("tag", ["sha256-" + "a" * 64 + ".sig", "1.2.3_build.5", "sha512-" + "b" * 64, "A_-.9", "_"])
+@pytest.mark.spec("tag-grammar", "tag-length")
+@pytest.mark.parametrize(
+    "tag", ["sha256-" + "a" * 64 + ".sig", "1.2.3_build.5", "sha512-" + "b" * 64, "A_-.9", "_", "t" * 128]
+)
 async def test_tags_of_cosign_and_helm(alice: Caller, tag: str):
     await alice.push_blob("alice/app", b"{}")
     assert (await alice.push_manifest("alice/app", tag, documents.artifact())).status == 201

@@ -39,6 +39,7 @@ async def test_without_from_the_blob_is_looked_for(alice: Caller):
     assert (await alice.get(reply["location"])).body == CONTENT
 
 
+@pytest.mark.spec("mount-cross", "mount-from")
 @pytest.mark.parametrize("query", [f"?mount={DIGEST}&from=alice/app", f"?mount={DIGEST}"])
 async def test_from_a_public_repository_of_someone_else(alice: Caller, bobby: Caller, query: str):
     await alice.push_blob("alice/app", CONTENT)

@@ -92,6 +92,7 @@ async def test_n_that_is_no_number_is_400(owner: Caller, number: str):
     assert "n=" in reply.message
 
 
+@pytest.mark.spec("tags-fewer", "tags-link")
 async def test_a_page_is_cut_at_ten_thousand(alice: Caller, inside: InProcess):
     await alice.push_image("alice/app")
     # Ten thousand pushes in one statement.

@@ -198,6 +198,7 @@ async def test_a_final_put_that_broke_can_be_sent_again(alice: Caller):
     assert await pulled(alice, f"/v2/{REPO}/blobs/{DIGEST}") == CONTENT
 
 
+@pytest.mark.spec("post-length")
 async def test_a_single_post_that_broke_leaves_nothing(alice: Caller, inside: InProcess):
     before = inside.snapshot()
     reply = await alice("POST", f"{UPLOADS}?digest={DIGEST}", {"content-length": "10240"}, [CONTENT[:100]], leave=True)
