@@ -5,6 +5,7 @@ import http.client
 import ipaddress
 import json
 import os
+import signal
 import socket
 import ssl
 import threading
@@ -314,6 +315,19 @@ def test_tls_from_files(folder: Callable[[], Path]):
         assert f'realm="https://{server.host}/auth/token"' in ping.headers["www-authenticate"]
         digest = client.push(MEGABYTE)
         assert client("GET", f"{REPO}/blobs/{digest}").body == MEGABYTE
+
+
+def test_a_renewed_certificate_is_served_after_sighup(folder: Callable[[], Path]):
+    place = folder()
+    chain, key = certificate(place)
+    flags = "--tls-certificate", str(chain), "--tls-key", str(key)
+    with HavreProcess(place, *flags, scheme="https", workers="1") as server:
+        certificate(place)
+        renewed = chain.read_text()
+        os.kill(server.pid, signal.SIGHUP)
+        # Old and new workers answer side by side for a moment, and no connection is refused.
+        wait_for(lambda: all(ssl.get_server_certificate(("127.0.0.1", server.port)) == renewed for _ in range(12)))
+        assert server.answers()
 
 
 @pytest.mark.parametrize("fault", ["missing", "no certificate", "another key"])

@@ -6,6 +6,7 @@ decoded only when asked for, and bodies are read as a stream with every whole-bo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,20 +103,32 @@ class Request:
         is not as long as announced.
         """
         announced, seen = self.content_length, 0
-        while True:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
+        async for chunk in self._pieces():
+            if chunk is None:
                 raise ClientGone(f"the client left after {seen} bytes")
-            chunk = message.get("body", b"")
             seen += len(chunk)
             if announced is not None and seen > announced:
                 raise SizeInvalid(f"the body is longer than the {announced} bytes announced")
             if chunk:
                 yield chunk
-            if not message.get("more_body", False):
-                if announced is not None and seen < announced:
-                    raise ClientGone(f"the body ended after {seen} of the {announced} bytes announced")
-                return
+        if announced is not None and seen < announced:
+            raise ClientGone(f"the body ended after {seen} of the {announced} bytes announced")
+
+    async def _pieces(self) -> AsyncIterator[bytes | None]:
+        """What ASGI gives, None for a client that left. While one piece is worked on, the next is asked for: fetching
+        it from the server's thread takes as long as hashing it.
+        """
+        message = await self.receive()
+        ahead: asyncio.Future[Message] | None = None
+        try:
+            while message.get("more_body", False):
+                ahead = asyncio.ensure_future(self.receive())
+                yield message.get("body", b"")
+                message = await ahead
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+        yield None if message["type"] == "http.disconnect" else message.get("body", b"")
 
     async def body(self, limit: int) -> bytes:
         """The whole body, of at most ``limit`` bytes; raises TooLarge beyond, SizeInvalid if it is not all there."""
