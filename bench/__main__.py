@@ -94,7 +94,8 @@ def _measure(folder: Path, options: argparse.Namespace) -> list[Row]:
         for name in options.works or WORKS:
             for row in WORKS[name](bench):
                 rows.append(row)
-                ", ".join(f"{value:.2f} x {other}" for other, value in row.ratios.items())
+                ratios = ", ".join(f"{value:.2f} x {other}" for other, value in row.ratios.items())
+                print(f"{row.work}: {row.havre:.4g} {row.unit}, {ratios}", file=sys.stderr, flush=True)
         rows.append(watch.row())
     return rows
 
