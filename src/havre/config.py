@@ -187,7 +187,8 @@ class Config:
     signup: str = _option(
         "open",
         ("open", "invite", "closed"),
-        "Who may make an account: anyone, who was invited, or only whom an administrator adds.",
+        "Who may make an account: anyone (open), or only whom an administrator adds (closed, and invite as long as there are"
+        " no invitations).",
     )
     default_visibility: str = _option(
         "public", ("public", "private"), "What new accounts begin with for repositories that a first push creates."
