@@ -42,6 +42,9 @@ PIECE = 1024 * 1024
 
 Pieces = AsyncGenerator[bytes, None]
 
+# What may lie in a layout's folder beside it, half-made files of another process included.
+_OURS = re.compile(r"blobs|index\.json|oci-layout|\.lock|\.in-use|\.(?:index\.json|oci-layout)\.[0-9a-f]{12}")
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -277,9 +280,6 @@ class Layout:
             document = self._index()
             document["manifests"] = change(document["manifests"])
             _replace(self.root / "index.json", json.dumps(document, separators=(",", ":")).encode())
-
-
-_OURS = re.compile(r"blobs|index\.json|oci-layout|\.lock|\.in-use|\.(?:index\.json|oci-layout)\.[0-9a-f]{12}")
 
 
 def guess_media_type(content: bytes) -> str:

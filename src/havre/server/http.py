@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import parse_qsl
 
 from havre.errors import ClientGone, InputInvalid, SizeInvalid, TooLarge
 
@@ -158,11 +158,6 @@ def parse_fields(text: str) -> list[tuple[str, str]]:
         if "\0" in value:
             raise InputInvalid(f"the parameter {name[:40]!r} holds a NUL character: remove it", field=name[:40])
     return fields
-
-
-def raw_path(scope: Scope) -> bytes:
-    """The path as sent, percent-escapes decoded once."""
-    return unquote_to_bytes(scope.get("raw_path") or scope["path"])
 
 
 @dataclass(slots=True)
