@@ -29,7 +29,8 @@ def test_a_repository_is_made_once(rows: Rows) -> None:
     alice = person(rows, "alice")
     made = rows.repositories.add(RepositoryName("alice/team/app"), Visibility.PRIVATE, 100)
     assert (made.name, made.owner_id, made.visibility) == ("alice/team/app", alice, Visibility.PRIVATE)
-    assert (made.created, made.updated, made.description, made.readme, made.pulls) == (100, 100, "", "", 0)
+    assert (made.created, made.updated, made.description, made.pulls) == (100, 100, "", 0)
+    assert rows.readmes.get(made.id) == ""
     assert rows.repositories.add(RepositoryName("alice/team/app"), Visibility.PUBLIC, 200) == made
     assert rows.repositories.get(RepositoryName("alice/team/app")) == made
     assert isinstance(made.name, RepositoryName)
@@ -61,16 +62,21 @@ def test_namespaces(rows: Rows) -> None:
 def test_change_touches_what_is_given(rows: Rows) -> None:
     made, other = repository(rows, "python"), repository(rows, "golang")
     rows.repositories.change(made.id, description="A language", updated=500)
-    rows.repositories.change(made.id, visibility=Visibility.PRIVATE, readme="# Python")
+    rows.repositories.change(made.id, visibility=Visibility.PRIVATE)
+    rows.readmes.put(made.id, "# Python")
     rows.repositories.change(made.id)
     changed = rows.repositories.get(made.name)
     assert changed is not None
-    assert (changed.visibility, changed.description, changed.readme) == (Visibility.PRIVATE, "A language", "# Python")
+    assert (changed.visibility, changed.description) == (Visibility.PRIVATE, "A language")
+    assert rows.readmes.get(made.id) == "# Python"
     assert (changed.created, changed.updated) == (10, 500)
     rows.repositories.change(made.id, description="")
     emptied = rows.repositories.get(made.name)
     assert emptied is not None
-    assert (emptied.description, emptied.readme) == ("", "# Python")
+    assert emptied.description == ""
+    assert rows.readmes.get(made.id) == "# Python"
+    rows.readmes.put(made.id, "")
+    assert rows.readmes.get(made.id) == ""
     assert rows.repositories.get(other.name) == other
 
 

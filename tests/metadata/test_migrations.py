@@ -19,9 +19,16 @@ from havre.metadata.schema import metadata
 from tests.support.databases import connected
 from tests.support.requirements import require, require_root
 
-_SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE tbl_name != 'alembic_version' ORDER BY 1, 2"
+_SQLITE_TABLES = """SELECT name, sql LIKE '%AUTOINCREMENT%', sql LIKE '%WITHOUT ROWID%' FROM sqlite_master
+                    WHERE type = 'table' AND name != 'alembic_version' AND name NOT LIKE 'sqlite_%' ORDER BY 1"""
+_SQLITE_DETAILS = (
+    "SELECT name, type, \"notnull\", coalesce(dflt_value, 'NULL'), pk FROM pragma_table_info('{}') ORDER BY 1",
+    'SELECT "from", "table", "to", on_delete FROM pragma_foreign_key_list(\'{}\') ORDER BY 1',
+    """SELECT one.name, one."unique", part.seqno, part.name
+       FROM pragma_index_list('{}') AS one, pragma_index_info(one.name) AS part ORDER BY 1, 3""",
+)
 _POSTGRESQL = (
-    """SELECT table_name, ordinal_position, column_name, data_type, collation_name, is_nullable, column_default,
+    """SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default,
               col_description(table_name::regclass, ordinal_position)
        FROM information_schema.columns
        WHERE table_schema = 'public' AND table_name != 'alembic_version' ORDER BY 1, 2""",
@@ -33,12 +40,11 @@ _POSTGRESQL = (
 
 
 def described(connection: Connection) -> list[object]:
-    """Everything the engine knows of the schema."""
+    """Everything the engine knows of the schema, but for the order of columns."""
     if connection.dialect.name == "sqlite":
-        rows = connection.execute(text(_SQLITE)).all()
-        return [
-            (kind, name, table, {part.strip() for part in (sql or "").split("\n")}) for kind, name, table, sql in rows
-        ]
+        tables = [tuple(row) for row in connection.execute(text(_SQLITE_TABLES))]
+        queries = [query.format(name) for name, *_ in tables for query in _SQLITE_DETAILS]
+        return [*tables, *((query, *row) for query in queries for row in connection.execute(text(query)))]
     return [tuple(row) for query in _POSTGRESQL for row in connection.execute(text(query))]
 
 

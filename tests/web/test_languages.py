@@ -61,12 +61,15 @@ def test_every_message_is_translated(code: str) -> None:
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
 def test_translations_keep_the_places_to_fill(code: str) -> None:
-    text = (WEB / "locale" / f"{code}.po").read_text("utf-8")
-    for _, message, forms in read_po(text):
-        for form in forms:
-            assert form.strip(), message
-            assert set(PLACE.findall(form)) == set(PLACE.findall(message)), message
-            assert form.count("<") == message.count("<"), message
+    seen: set[tuple[str, str]] = set()
+    for file in sorted((WEB / "locale" / code).iterdir()):
+        for context, message, forms in read_po(file.read_text("utf-8")):
+            assert (context, message) not in seen, f"{message} is translated twice, the second time in {file.name}"
+            seen.add((context, message))
+            for form in forms:
+                assert form.strip(), message
+                assert set(PLACE.findall(form)) == set(PLACE.findall(message)), message
+                assert form.count("<") == message.count("<"), message
 
 
 def test_plurals_follow_the_language() -> None:

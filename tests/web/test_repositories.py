@@ -118,7 +118,8 @@ async def test_the_owner_describes_it(stocked: InProcess, alice: Visitor) -> Non
     assert reply.headers["location"] == f"{MANAGE}?tab=settings&saved=about"
     assert "Saved." in (await alice.read(reply.headers["location"])).texts
     repository = await stocked.app.repositories.get(APP)
-    assert (repository.description, repository.readme) == ("New", "a\nb")
+    assert repository.description == "New"
+    assert await stocked.app.repositories.readme(repository) == "a\nb"
     reply = await alice.post(MANAGE, {**fields, "description": "x" * 101})
     assert reply.status_code == 400
     assert "at most 100" in reply.text

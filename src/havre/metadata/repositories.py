@@ -21,7 +21,6 @@ _REPOSITORY = select(
     repositories.c.created,
     repositories.c.updated,
     repositories.c.description,
-    repositories.c.readme,
     repositories.c.pulls,
 ).join_from(repositories, namespaces)
 
@@ -53,7 +52,7 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
 
 
 def _repository(row: Sequence[Any]) -> Repository:
-    identity, path, owner, visibility, created, updated, description, readme, pulls = row
+    identity, path, owner, visibility, created, updated, description, pulls = row
     return Repository(
         identity,
         RepositoryName(path),
@@ -62,7 +61,6 @@ def _repository(row: Sequence[Any]) -> Repository:
         created,
         updated,
         description,
-        readme,
         pulls,
     )
 
@@ -114,14 +112,12 @@ class RepositoryRows:
         *,
         visibility: Visibility | None = None,
         description: str | None = None,
-        readme: str | None = None,
         updated: Instant | None = None,
     ) -> None:
         """Change what is not None."""
         values = {
             "visibility": visibility.value if visibility else None,
             "description": description,
-            "readme": readme,
             "updated": updated,
         }
         changes = {column: value for column, value in values.items() if value is not None}

@@ -11,6 +11,7 @@ from havre.metadata.accounts import AccountRows
 from havre.metadata.blobs import BlobRows
 from havre.metadata.login_failures import LoginFailureRows
 from havre.metadata.manifests import ManifestRows
+from havre.metadata.readmes import ReadmeRows
 from havre.metadata.repositories import RepositoryRows
 from havre.metadata.sessions import SessionRows
 from havre.metadata.settings import SettingRows
@@ -29,6 +30,11 @@ class Rows:
     def repositories(self) -> RepositoryRows:
         """Repositories and namespaces."""
         return RepositoryRows(self.connection)
+
+    @cached_property
+    def readmes(self) -> ReadmeRows:
+        """Overviews of repositories."""
+        return ReadmeRows(self.connection)
 
     @cached_property
     def blobs(self) -> BlobRows:

@@ -133,7 +133,7 @@ class Manifests:
 
 
 def _weight(found: tuple[Repository, ManifestRecord | None]) -> int:
-    return len(found[0].readme) + (len(found[1].content) if found[1] else 0)
+    return len(found[1].content) if found[1] else 0
 
 
 def _record(

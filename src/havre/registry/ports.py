@@ -129,7 +129,6 @@ class RepositoryRows(Protocol):
         *,
         visibility: Visibility | None = None,
         description: str | None = None,
-        readme: str | None = None,
         updated: Instant | None = None,
     ) -> None:
         """Change what is not None."""
@@ -157,6 +156,16 @@ class RepositoryRows(Protocol):
 
     def count_pulls(self, pulls: Sequence[tuple[int, int]]) -> None:
         """Add to the pull counters: (repository id, number)."""
+
+
+class ReadmeRows(Protocol):
+    """Overviews of repositories, which may be long and are read alone."""
+
+    def get(self, repository_id: int) -> str:
+        """The overview, in Markdown; empty if none was written."""
+
+    def put(self, repository_id: int, text: str) -> None:
+        """Write it anew; an empty ``text`` removes it."""
 
 
 class BlobRows(Protocol):
@@ -274,6 +283,8 @@ class Rows(Protocol):
 
     @property
     def repositories(self) -> RepositoryRows: ...
+    @property
+    def readmes(self) -> ReadmeRows: ...
     @property
     def blobs(self) -> BlobRows: ...
     @property

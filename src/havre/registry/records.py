@@ -46,7 +46,6 @@ class Repository:
     updated: Instant
     """The last push."""
     description: str = ""
-    readme: str = ""
     pulls: int = 0
 
     @property

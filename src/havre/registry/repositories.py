@@ -99,9 +99,18 @@ class Repositories:
         for field, text in (("description", description), ("readme", readme)):
             if text is not None and "\0" in text:
                 raise InputInvalid("the text holds a NUL character: remove it", field=field)
-        await self._metadata.write(
-            lambda rows: rows.repositories.change(find(rows, name).id, description=description, readme=readme)
-        )
+
+        def work(rows: Rows) -> None:
+            repository = find(rows, name)
+            rows.repositories.change(repository.id, description=description)
+            if readme is not None:
+                rows.readmes.put(repository.id, readme)
+
+        await self._metadata.write(work)
+
+    async def readme(self, repository: Repository) -> str:
+        """Its overview, in Markdown; empty if none was written."""
+        return await self._metadata.read(lambda rows: rows.readmes.get(repository.id))
 
     async def set_visibility(self, name: RepositoryName, visibility: Visibility) -> None:
         """Show it to everyone or to its owner alone, from the next request on. Raises NameUnknown."""

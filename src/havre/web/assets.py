@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+STYLESHEET = "havre.css"
+"""The one stylesheet that pages load: the sheets of ``static/css/`` in the order of their names."""
+
 _TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -45,11 +48,14 @@ class Assets:
 @cache
 def assets() -> Assets:
     """Read ``static/`` once."""
+    folder = files("havre.web") / "static"
+    contents = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    sheets = sorted((folder / "css").iterdir(), key=lambda file: file.name)
+    contents[STYLESHEET] = b"\n".join(sheet.read_bytes() for sheet in sheets)
     by_name, names = {}, {}
-    for file in (files("havre.web") / "static").iterdir():
-        stem, _, suffix = file.name.rpartition(".")
+    for name, content in contents.items():
+        stem, _, suffix = name.rpartition(".")
         if suffix in _TYPES:
-            content = file.read_bytes()
-            names[file.name] = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
-            by_name[names[file.name]] = Asset(content, gzip.compress(content, mtime=0), _TYPES[suffix])
+            names[name] = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
+            by_name[names[name]] = Asset(content, gzip.compress(content, mtime=0), _TYPES[suffix])
     return Assets(by_name, names)

@@ -1,7 +1,7 @@
 """The languages of the pages: English is the source text, others are catalogues in ``locale/``, read when first needed.
 
-A catalogue is a plain gettext ``.po`` file (https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html), read
-as it is: nothing to compile, nothing generated in the repository, and translators may use the tools they know.
+A catalogue is a folder of plain gettext ``.po`` files, one per part of the site (https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html), read
+as they are: nothing to compile, nothing generated in the repository, and translators may use the tools they know.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ def catalogue(code: str) -> Catalogue:
     if code == "en":
         return Catalogue("en")
     messages, patterns = {}, []
-    text = (files("havre.web") / "locale" / f"{code}.po").read_text("utf-8")
-    for context, message, forms in read_po(text):
-        if context == _SENTENCE:
-            patterns.append((_pattern(message), forms[0]))
-        else:
-            messages[message] = forms
+    for file in sorted((files("havre.web") / "locale" / code).iterdir(), key=lambda file: file.name):
+        for context, message, forms in read_po(file.read_text("utf-8")):
+            if context == _SENTENCE:
+                patterns.append((_pattern(message), forms[0]))
+            else:
+                messages[message] = forms
     return Catalogue(code, messages, tuple(patterns))
 
 

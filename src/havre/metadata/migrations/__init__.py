@@ -23,7 +23,7 @@ from havre.metadata.engine import parse_url
 from havre.metadata.failures import DATABASE_ERRORS, translated, unavailable
 from havre.metadata.sqlite_connection import Turnstile, database_file, driver, make_engine
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision."""
 
 # An arbitrary number that means "Havre upgrades its schema" among a PostgreSQL server's advisory locks.

@@ -111,7 +111,6 @@ class RepositoryOut(BaseModel):
     name: str
     visibility: Visibility
     description: str
-    readme: str
     pulls: int
     created: datetime
     updated: datetime = Field(description="The last push.")
@@ -123,7 +122,6 @@ class RepositoryOut(BaseModel):
             name=repository.name,
             visibility=repository.visibility,
             description=repository.description,
-            readme=repository.readme,
             pulls=repository.pulls,
             created=moment(repository.created),
             updated=moment(repository.updated),
@@ -136,6 +134,17 @@ class RepositoryChange(Strict):
     description: Text | None = Field(None, max_length=MAX_DESCRIPTION)
     readme: Text | None = Field(None, max_length=MAX_README)
     visibility: Visibility | None = None
+
+
+class RepositoryWhole(RepositoryOut):
+    """A repository with its overview."""
+
+    readme: str = Field(description="The overview, in Markdown.")
+
+    @classmethod
+    def whole(cls, repository: Repository, readme: str) -> RepositoryWhole:
+        """From the record and its text."""
+        return cls(**RepositoryOut.of(repository).model_dump(), readme=readme)
 
 
 class RepositoryPage(BaseModel):

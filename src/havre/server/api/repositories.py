@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from havre.access.actors import Action, Actor
 from havre.oci.names import Namespace
 from havre.server.api.caller import admit, app_of, caller, repository_name
-from havre.server.api.models import RepositoryChange, RepositoryOut, RepositoryPage, Text
+from havre.server.api.models import RepositoryChange, RepositoryPage, RepositoryWhole, Text
 
 router = APIRouter(tags=["repositories"])
 
@@ -36,13 +36,17 @@ async def search(
 
 
 @router.get("/repositories/{namespace}/{name:path}")
-async def get(request: Request, actor: Caller, namespace: str, name: str) -> RepositoryOut:
+async def get(request: Request, actor: Caller, namespace: str, name: str) -> RepositoryWhole:
     """One repository. Official images are in the namespace ``library``."""
-    return RepositoryOut.of(await admit(app_of(request), actor, repository_name(namespace, name), Action.PULL))
+    app = app_of(request)
+    repository = await admit(app, actor, repository_name(namespace, name), Action.PULL)
+    return RepositoryWhole.whole(repository, await app.repositories.readme(repository))
 
 
 @router.patch("/repositories/{namespace}/{name:path}")
-async def patch(request: Request, actor: Caller, namespace: str, name: str, change: RepositoryChange) -> RepositoryOut:
+async def patch(
+    request: Request, actor: Caller, namespace: str, name: str, change: RepositoryChange
+) -> RepositoryWhole:
     """Change description, overview or visibility."""
     app, path = app_of(request), repository_name(namespace, name)
     await admit(app, actor, path, Action.ADMIN)
@@ -50,7 +54,8 @@ async def patch(request: Request, actor: Caller, namespace: str, name: str, chan
         await app.repositories.describe(path, description=change.description, readme=change.readme)
     if change.visibility is not None:
         await app.repositories.set_visibility(path, change.visibility)
-    return RepositoryOut.of(await app.repositories.get(path))
+    repository = await app.repositories.get(path)
+    return RepositoryWhole.whole(repository, await app.repositories.readme(repository))
 
 
 @router.delete("/repositories/{namespace}/{name:path}", status_code=204)

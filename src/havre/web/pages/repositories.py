@@ -32,9 +32,10 @@ async def show(visit: Visit) -> Response:
     """``/r/{namespace}/{repository}`` and ``/_/{repository}``: what it is and how to pull it."""
     repository = visit.shown
     latest, count = await _latest(visit, repository)
+    readme = await visit.app.repositories.readme(repository)
     page = RepositoryPage(
         RepositoryHead(repository, visit.may_manage, "overview"),
-        to_html(repository.readme) if repository.readme else "",
+        to_html(readme) if readme else "",
         await _pull_reference(visit, repository, latest),
         latest,
         count,
@@ -58,7 +59,7 @@ async def mine(visit: Visit) -> Response:
 
 async def manage(visit: Visit) -> Response:
     """``GET /repository/docker/{namespace}/{repository}?tab=``: for its owner."""
-    return await _manage(visit, Form(_as_typed(visit.shown)), saved=visit.query("saved", 20))
+    return await _manage(visit, Form(await _as_typed(visit)), saved=visit.query("saved", 20))
 
 
 async def change(visit: Visit) -> Response:
@@ -77,7 +78,7 @@ async def change(visit: Visit) -> Response:
         else:
             raise InputInvalid("this is not a form of the page")
     except FORM_ERRORS as error:
-        form, status = visit.again(error, {**_as_typed(repository), **values})
+        form, status = visit.again(error, {**await _as_typed(visit), **values})
         return await _manage(visit, form, status=status, tab="settings")
     return visit.redirect(f"{manage_path(repository)}?tab=settings&saved={which}")
 
@@ -95,9 +96,10 @@ async def _manage(visit: Visit, form: Form, *, status: int = 200, tab: str = "",
     repository = visit.shown
     tab = tab or ("settings" if visit.query("tab", 20) == "settings" else "general")
     latest, count = await _latest(visit, repository)
+    readme = await visit.app.repositories.readme(repository) if tab == "general" else ""
     page = ManagePage(
         RepositoryHead(repository, may_manage=True, current=tab),
-        to_html(repository.readme) if repository.readme and tab == "general" else "",
+        to_html(readme) if readme else "",
         latest,
         count,
         form,
@@ -130,9 +132,10 @@ def _visibility(visit: Visit, values: Mapping[str, str]) -> Visibility:
         raise InputInvalid(visit.text("Choose public or private."), field="visibility") from error
 
 
-def _as_typed(repository: Repository) -> dict[str, str]:
+async def _as_typed(visit: Visit) -> dict[str, str]:
+    repository = visit.shown
     return {
         "description": repository.description,
-        "readme": repository.readme,
+        "readme": await visit.app.repositories.readme(repository),
         "visibility": repository.visibility.value,
     }

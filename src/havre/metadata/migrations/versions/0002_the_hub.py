@@ -1,0 +1,230 @@
+"""The hub: texts and former names of repositories, helpers, stars, figures by day, plans, second factors, jobs, audit.
+
+A README moves to a table of its own, so that reading a repository never walks over it.
+"""
+
+from __future__ import annotations
+
+import time
+
+from alembic import op
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    false,
+    text,
+)
+
+revision = "0002"
+down_revision = "0001"
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+Time = BigInteger
+Bytewise = String().with_variant(String(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    """Create what is new, and add to what is there."""
+    _plans()
+    _people()
+    _repositories()
+    _work()
+    _columns()
+    op.execute("INSERT INTO readmes (repository_id, text) SELECT id, readme FROM repositories WHERE readme != ''")
+    op.drop_column("repositories", "readme")
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def _plans() -> None:
+    op.create_table(
+        "plans",
+        _id(),
+        Column("name", Bytewise, nullable=False, unique=True),
+        Column("title", String, nullable=False),
+        Column("is_default", Boolean, nullable=False, default=False, comment="of exactly one plan"),
+        Column("private_repositories", Integer, nullable=True, comment="none: without limit"),
+        Column(
+            "storage", BigInteger, nullable=True, comment="bytes of private and public content; none: without limit"
+        ),
+        Column("collaborators", Integer, nullable=True, comment="per private repository; none: without limit"),
+        Column("created", Time, nullable=False),
+    )
+    # One private repository for everyone, as on Docker Hub; administrators define others.
+    op.execute(
+        "INSERT INTO plans (name, title, is_default, private_repositories, created)"  # noqa: S608 - a number of ours
+        f" VALUES ('free', 'Free', true, 1, {int(time.time() * 1000)})"
+    )
+
+
+def _people() -> None:
+    op.create_table(
+        "authenticators",
+        _id(),
+        Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("kind", String, nullable=False, comment="totp or passkey"),
+        Column("label", String, nullable=False),
+        Column("credential", LargeBinary, nullable=True, unique=True, comment="the id of a passkey"),
+        Column("key", LargeBinary, nullable=False, comment="the shared secret, or the public key of a passkey"),
+        Column(
+            "counter", BigInteger, nullable=False, comment="the last time step used, or a passkey's signature counter"
+        ),
+        Column("confirmed", Time, nullable=True, comment="until then it is not asked for"),
+        Column("created", Time, nullable=False),
+        Column("last_used", Time, nullable=True),
+        CheckConstraint("kind IN ('totp', 'passkey')", name="kind"),
+    )
+    op.create_table(
+        "recovery_codes",
+        _id(),
+        Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("code_hash", LargeBinary, nullable=False),
+        Column("used", Time, nullable=True),
+    )
+    op.create_table(
+        "mailed_links",
+        _id(),
+        Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("purpose", String, nullable=False, comment="verify or reset"),
+        Column("email", Bytewise, nullable=False, comment="where it was sent"),
+        Column("secret_hash", LargeBinary, nullable=False, unique=True),
+        Column("created", Time, nullable=False),
+        Column("expires", Time, nullable=False, index=True),
+    )
+
+
+def _repositories() -> None:
+    op.create_table(
+        "readmes",
+        Column(
+            "repository_id",
+            Id,
+            ForeignKey("repositories.id", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        Column("text", Text, nullable=False),
+    )
+    op.create_table(
+        "redirects",
+        Column("path", Bytewise, primary_key=True, comment="the former path of a repository that was renamed"),
+        Column("repository_id", Id, ForeignKey("repositories.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("created", Time, nullable=False),
+    )
+    op.create_table(
+        "collaborators",
+        Column("repository_id", Id, ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True),
+        Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+        Column("role", String, nullable=False),
+        Column("created", Time, nullable=False),
+        CheckConstraint("role IN ('read', 'write', 'admin')", name="role"),
+    )
+    op.create_table(
+        "stars",
+        Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+        Column("repository_id", Id, ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True, index=True),
+        Column("at", Time, nullable=False),
+    )
+    op.create_table(
+        "pulls_daily",
+        Column("repository_id", Id, ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True),
+        Column("day", Integer, primary_key=True, autoincrement=False, comment="since 1970-01-01, UTC"),
+        Column("tag", Bytewise, primary_key=True, comment="empty: by digest"),
+        Column("client", String, primary_key=True, comment="family of programs, such as docker or containerd"),
+        Column("pulls", BigInteger, nullable=False, default=0),
+    )
+
+
+def _work() -> None:
+    op.create_table(
+        "jobs",
+        _id(),
+        Column("kind", String, nullable=False),
+        Column("key", Bytewise, nullable=False, comment="what it is about; one unfinished job per kind and key"),
+        Column("payload", Text, nullable=False, default="{}", comment="JSON"),
+        Column("state", String, nullable=False, comment="waiting, running, done or failed"),
+        Column("attempts", Integer, nullable=False, default=0),
+        Column("not_before", Time, nullable=False),
+        Column("lease", String, nullable=False, default="", comment="the worker that runs it"),
+        Column("lease_until", Time, nullable=True),
+        Column("done", BigInteger, nullable=False, default=0, comment="of total, for the progress bar"),
+        Column("total", BigInteger, nullable=False, default=0),
+        Column("message", Text, nullable=False, default=""),
+        Column("created", Time, nullable=False),
+        Column("updated", Time, nullable=False),
+        Index(None, "state", "not_before"),
+        Index(None, "kind", "key"),
+        CheckConstraint("state IN ('waiting', 'running', 'done', 'failed')", name="state"),
+    )
+    op.create_table(
+        "audit_events",
+        _id(),
+        Column("at", Time, nullable=False, index=True),
+        Column("actor_id", Id, nullable=True, index=True, comment="kept when the account is gone"),
+        Column("actor", String, nullable=False),
+        Column("action", String, nullable=False, comment="such as repository.rename"),
+        Column("subject", Bytewise, nullable=False, index=True, comment="the name it was done to"),
+        Column("repository_id", Id, nullable=True, index=True),
+        Column("address", String, nullable=False, default=""),
+        Column("detail", Text, nullable=False, default="{}", comment="JSON"),
+        sqlite_autoincrement=True,
+    )
+
+
+def _columns() -> None:
+    added: dict[str, list[Column[object]]] = {
+        "users": [
+            Column("bio", Text, nullable=False, server_default=text("''")),
+            Column(
+                "theme",
+                String,
+                nullable=False,
+                server_default=text("''"),
+                comment="light, dark, or empty: as the browser wants",
+            ),
+            Column("email_verified", Time, nullable=True),
+            Column("plan_id", Id, nullable=True, comment="none: the default plan"),
+            Column("closed", Time, nullable=True, comment="the account was deleted; its name is never given again"),
+        ],
+        "sessions": [
+            Column(
+                "pending",
+                Boolean,
+                nullable=False,
+                server_default=false(),
+                comment="the second factor is still to come",
+            ),
+        ],
+        "repositories": [
+            Column("pushed_by", Id, nullable=True, comment="the account of the last push"),
+            Column("stars", Integer, nullable=False, server_default="0"),
+            Column("archived", Time, nullable=True, comment="read-only since"),
+            Column("deleted", Time, nullable=True, comment="hidden since; removed for good some days later"),
+            Column(
+                "deleted_path",
+                Bytewise,
+                nullable=True,
+                comment="its path before; path is then one that no name can have",
+            ),
+            Column("categories", Text, nullable=False, server_default=text("''"), comment="comma-separated"),
+        ],
+        "tags": [
+            Column("pulls", BigInteger, nullable=False, server_default="0"),
+            Column("pulled", Time, nullable=True, comment="the last pull by this tag"),
+        ],
+    }
+    for table, columns in added.items():
+        for column in columns:
+            op.add_column(table, column)
+    op.create_index(op.f("ix_repositories_updated"), "repositories", ["updated"])
+    op.create_index(op.f("ix_repositories_pulls"), "repositories", ["pulls"])
