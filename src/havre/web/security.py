@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 SESSION_COOKIE = "havre_session"
 LANGUAGE_COOKIE = "havre_language"
+THEME_COOKIE = "havre_theme"
+THEMES = ("light", "dark")
 _YEAR = 365 * 24 * 3600
 
 _POLICY = "; ".join(  # noqa: FLY002 - one rule a line
@@ -79,6 +81,20 @@ def forget_session(response: Response, *, secure: bool) -> None:
 def remember_language(response: Response, code: str, *, secure: bool) -> None:
     """Keep a language that was asked for."""
     response.set_cookie(LANGUAGE_COOKIE, code, _YEAR, secure=secure, httponly=True, samesite="lax")
+
+
+def remember_theme(response: Response, theme: str, *, secure: bool) -> None:
+    """Keep a theme of THEMES for this browser; anything else means as the system says."""
+    if theme in THEMES:
+        response.set_cookie(THEME_COOKIE, theme, _YEAR, secure=secure, httponly=True, samesite="lax")
+    else:
+        response.delete_cookie(THEME_COOKIE, secure=secure, httponly=True, samesite="lax")
+
+
+def theme(request: Request) -> str:
+    """The theme this browser was given; empty if it follows the system."""
+    kept = request.cookies.get(THEME_COOKIE, "")
+    return kept if kept in THEMES else ""
 
 
 def local_target(text: str) -> str:

@@ -17,7 +17,7 @@ from havre.registry.records import Repository
 from havre.server import urls
 from havre.web.contexts import Form, Pager, Person, Site
 from havre.web.languages import Catalogue, catalogue, choose
-from havre.web.security import LANGUAGE_COOKIE
+from havre.web.security import LANGUAGE_COOKIE, theme
 from havre.web.templating import render
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ class Visit:
             now=self.app.clock(),
             person=None if self.actor.anonymous else Person(self.actor.name, self.actor.is_admin),
             signup_open=self.app.config.signup == "open",
+            theme=theme(self.request),
         )
 
     def page(self, template: str, page: object, status: int = 200) -> Response:

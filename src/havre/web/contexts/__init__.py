@@ -32,6 +32,13 @@ class Site:
     now: Instant
     person: Person | None = None
     signup_open: bool = True
+    theme: str = ""
+    """``light`` or ``dark``; empty: as the visitor's system says."""
+
+    @property
+    def origin(self) -> str:
+        """Scheme and authority of this site, for addresses that leave it: ``https://hub.example.org``."""
+        return f"{'https' if self.secure else 'http'}://{self.host}"
 
     def in_language(self, code: str) -> str:
         """The address of this page in another language."""
