@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from havre.access.actors import Grant
-from havre.access.records import AccessToken, SessionRecord, StoredPassword, User
+from havre.access.records import AccessToken, AuditQuery, SessionRecord, StoredPassword, User
+from havre.registry.ports import AuditRows as AuditWriter
 from havre.registry.ports import RepositoryRows
-from havre.registry.records import Instant, Visibility
+from havre.registry.records import AuditEvent, Instant, Visibility
 
 T = TypeVar("T")
 
@@ -135,6 +136,16 @@ class SettingRows(Protocol):
         """Set it unless it is set already; returns the value that stands, the first one of concurrent writers."""
 
 
+class AuditRows(AuditWriter, Protocol):
+    """The audit trail: who did what."""
+
+    def page(self, query: AuditQuery, before: tuple[Instant, int] | None, limit: int) -> Sequence[AuditEvent]:
+        """What matches, newest first, older than the event at ``before`` (its time and id)."""
+
+    def sweep(self, before: Instant, limit: int) -> int:
+        """Forget up to ``limit`` events older than ``before``, the oldest first; returns how many."""
+
+
 class PermissionRows(Protocol):
     """What permissions are read from."""
 
@@ -155,6 +166,8 @@ class Rows(PermissionRows, Protocol):
     def login_failures(self) -> LoginFailureRows: ...
     @property
     def settings(self) -> SettingRows: ...
+    @property
+    def audit(self) -> AuditRows: ...
 
 
 class Metadata(Protocol):

@@ -68,3 +68,17 @@ class AccessToken:
     """Accurate to a minute."""
     last_address: str = ""
     last_client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which events of the audit trail: those that match everything that is not empty."""
+
+    actor: str = ""
+    action: str = ""
+    subject: str = ""
+    repository_id: int | None = None
+    since: Instant | None = None
+    """At this time or later."""
+    until: Instant | None = None
+    """Before this time."""

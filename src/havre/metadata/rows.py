@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from havre.metadata.access_tokens import AccessTokenRows
 from havre.metadata.accounts import AccountRows
+from havre.metadata.audit import AuditRows
 from havre.metadata.blobs import BlobRows
 from havre.metadata.login_failures import LoginFailureRows
 from havre.metadata.manifests import ManifestRows
@@ -80,3 +81,8 @@ class Rows:
     def settings(self) -> SettingRows:
         """What the instance knows about itself."""
         return SettingRows(self.connection)
+
+    @cached_property
+    def audit(self) -> AuditRows:
+        """Who did what."""
+        return AuditRows(self.connection)

@@ -15,6 +15,7 @@ from havre.oci.digest import Digest, Hasher
 from havre.oci.names import Namespace, RepositoryName, Tag
 from havre.oci.ranges import ByteRange
 from havre.registry.records import (
+    AuditEvent,
     BlobRecord,
     Instant,
     ManifestRecord,
@@ -278,6 +279,13 @@ class UploadRows(Protocol):
         """How many uploads this account has in flight."""
 
 
+class AuditRows(Protocol):
+    """The audit trail, as far as rules write it; ``havre.access.ports`` reads it."""
+
+    def add(self, event: AuditEvent) -> None:
+        """Remember what was done, together with the change itself."""
+
+
 class Rows(Protocol):
     """One unit of work: a small store per noun, all in one transaction."""
 
@@ -293,6 +301,8 @@ class Rows(Protocol):
     def tags(self) -> TagRows: ...
     @property
     def uploads(self) -> UploadRows: ...
+    @property
+    def audit(self) -> AuditRows: ...
 
 
 class Metadata(Protocol):

@@ -137,6 +137,26 @@ class NamespaceRecord:
     """Of repositories that a first push creates here: the owner's choice."""
 
 
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One line of the audit trail: who did what to whom, when and from where. It never changes."""
+
+    at: Instant
+    actor_id: int | None
+    actor: str
+    """The account's name; what has no account has a name that no account can have."""
+    action: str
+    """Noun and verb, such as ``repository.rename``."""
+    subject: str
+    """The name it was done to, as it was before."""
+    repository_id: int | None = None
+    address: str = ""
+    """Of the actor's machine; empty when it was done on the server itself."""
+    detail: Mapping[str, str | int] = field(default_factory=dict)
+    id: int = 0
+    """Given by the rows."""
+
+
 T = TypeVar("T")
 
 
