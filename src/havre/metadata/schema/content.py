@@ -40,6 +40,7 @@ repositories = Table(
     UniqueConstraint("namespace_id", "name"),
     Index(None, "updated"),
     Index(None, "pulls"),
+    Index(None, "deleted"),
     CheckConstraint("visibility IN ('public', 'private')", name="visibility"),
     sqlite_autoincrement=True,
 )
@@ -105,9 +106,13 @@ tags = Table(
     Column("updated", Time, nullable=False),
     Column("user_id", Id, ForeignKey("users.id", ondelete="SET NULL"), nullable=True),
     Column("pulls", BigInteger, nullable=False, server_default="0"),
-    Column("pulled", Time, nullable=True, comment="the last pull by this tag"),
+    Column("pulled", Time, nullable=False, server_default="0", comment="the last pull by this tag; 0: never"),
+    Column("size", BigInteger, nullable=False, server_default="0", comment="of what it points at, for sorting"),
     UniqueConstraint("repository_id", "name"),
-    Index(None, "repository_id", "updated"),
+    # The orders that lists offer, each with the name behind it: a filter reads the index alone.
+    Index(None, "repository_id", "updated", "name"),
+    Index(None, "repository_id", "size", "name"),
+    Index(None, "repository_id", "pulled", "name"),
 )
 
 
@@ -130,10 +135,11 @@ uploads = Table(
     "uploads",
     metadata,
     Column("id", String, primary_key=True),
-    Column("repository", Bytewise, nullable=False, comment="the path: the repository may not exist yet"),
+    Column("repository", Bytewise, nullable=False, index=True, comment="the path: the repository may not exist yet"),
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=True, index=True),
     Column("algorithm", String, nullable=False, default="sha256"),
     Column("size", BigInteger, nullable=False, default=0),
+    Column("received", BigInteger, nullable=False, server_default="0", comment="so far, for who watches; size counts"),
     Column("prefixes", Text, nullable=False, default="{}", comment="JSON: algorithm to digest of the bytes so far"),
     Column("created", Time, nullable=False),
     Column("updated", Time, nullable=False, index=True),

@@ -122,6 +122,19 @@ def _repositories() -> None:
         Column("created", Time, nullable=False),
     )
     op.create_table(
+        "transfers",
+        Column(
+            "repository_id",
+            Id,
+            ForeignKey("repositories.id", ondelete="CASCADE"),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        Column("from_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, comment="who offers it"),
+        Column("to_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+        Column("created", Time, nullable=False),
+    )
+    op.create_table(
         "collaborators",
         Column("repository_id", Id, ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True),
         Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
@@ -225,7 +238,17 @@ def _columns() -> None:
         ],
         "tags": [
             Column("pulls", BigInteger, nullable=False, server_default="0"),
-            Column("pulled", Time, nullable=True, comment="the last pull by this tag"),
+            Column("pulled", Time, nullable=False, server_default="0", comment="the last pull by this tag; 0: never"),
+            Column("size", BigInteger, nullable=False, server_default="0", comment="of what it points at, for sorting"),
+        ],
+        "uploads": [
+            Column(
+                "received",
+                BigInteger,
+                nullable=False,
+                server_default="0",
+                comment="so far, for who watches; size counts",
+            ),
         ],
     }
     for table, columns in added.items():
@@ -233,3 +256,9 @@ def _columns() -> None:
             op.add_column(table, column)
     op.create_index(op.f("ix_repositories_updated"), "repositories", ["updated"])
     op.create_index(op.f("ix_repositories_pulls"), "repositories", ["pulls"])
+    op.create_index(op.f("ix_repositories_deleted"), "repositories", ["deleted"])
+    op.execute("UPDATE tags SET size = (SELECT total_size FROM manifests WHERE manifests.id = tags.manifest_id)")
+    op.drop_index(op.f("ix_tags_repository_id_updated"), "tags")
+    for column in ("updated", "size", "pulled"):
+        op.create_index(op.f(f"ix_tags_repository_id_{column}_name"), "tags", ["repository_id", column, "name"])
+    op.create_index(op.f("ix_uploads_repository"), "uploads", ["repository"])
