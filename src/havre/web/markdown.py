@@ -21,6 +21,14 @@ _TAGS = {
 }
 _SCHEMES = {"http", "https", "mailto"}
 
+_SCROLLING = (
+    ("<pre>", '<pre tabindex="0">'),
+    ("<table>", '<div class="scroll" tabindex="0"><table>'),
+    ("</table>", "</table></div>"),
+)
+"""What may be wider than a phone scrolls by itself, and by keyboard too. Text in the README holds no such tags:
+its angle brackets are escaped by then."""
+
 
 @lru_cache(maxsize=32)
 def to_html(text: str) -> str:
@@ -28,13 +36,16 @@ def to_html(text: str) -> str:
     import nh3
 
     rendered = _renderer().render(text[:README_LIMIT])
-    return nh3.clean(
+    clean = nh3.clean(
         rendered,
         tags=_TAGS,
         attributes={"a": {"href", "title"}, "ol": {"start"}},
         url_schemes=_SCHEMES,
         link_rel="nofollow noopener noreferrer ugc",
     )
+    for found, reachable in _SCROLLING:
+        clean = clean.replace(found, reachable)
+    return clean
 
 
 @cache
