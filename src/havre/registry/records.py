@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from havre.errors import InputInvalid
 from havre.oci.descriptor import Descriptor
 from havre.oci.digest import Digest
 from havre.oci.names import Namespace, RepositoryName, Tag
@@ -23,6 +24,17 @@ class Visibility(StrEnum):
 
     PUBLIC = "public"
     PRIVATE = "private"
+
+
+class Role(StrEnum):
+    """What someone else may do with a repository, given by its owner; each includes those before."""
+
+    READ = "read"
+    """See and pull it, even when it is private."""
+    WRITE = "write"
+    """Push to it, too."""
+    ADMIN = "admin"
+    """Delete tags and change its settings, too; not rename, give away or delete it as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +59,60 @@ class Repository:
     """The last push."""
     description: str = ""
     pulls: int = 0
+    stars: int = 0
+    pushed_by: int | None = None
+    """The account of the last push."""
+    archived: Instant | None = None
+    """Since when it can only be read."""
+    categories: tuple[str, ...] = ()
 
     @property
     def private(self) -> bool:
         """Is it hidden from others?"""
         return self.visibility is Visibility.PRIVATE
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """A former name of a repository: who asks for it is led to ``repository``."""
+
+    path: RepositoryName
+    repository: Repository
+    created: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborator:
+    """Someone with a role in another one's repository."""
+
+    user_id: int
+    name: str
+    role: Role
+    created: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedRepository:
+    """A repository that was deleted and can still come back."""
+
+    id: int
+    name: RepositoryName
+    """As it was called."""
+    owner_id: int | None
+    visibility: Visibility
+    deleted: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A repository offered to another account, until that account takes or declines it."""
+
+    repository: Repository
+    from_name: str
+    """The account that offers it; empty when that is gone."""
+    to_id: int
+    to_name: str
+    created: Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +174,39 @@ class TagRecord:
     updated: Instant
     pusher: str
     """The account that moved it last; empty when that account is gone."""
+    pulls: int = 0
+    pulled: Instant = 0
+    """The last pull by this tag; 0 if there was none."""
+
+
+class TagOrder(StrEnum):
+    """How a list of tags is sorted."""
+
+    NEWEST = "newest"
+    NAME = "name"
+    SIZE = "size"
+    """The largest first."""
+    PULLED = "pulled"
+    """The last pulled first, those never pulled at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class TagPlace:
+    """Where a tag stands in a sorted list: what it is sorted by (0 in the order of names), then its name."""
+
+    value: int
+    name: Tag
+
+    def __str__(self) -> str:
+        return f"{self.value}:{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> TagPlace:
+        """Read what ``str`` wrote; raises InputInvalid."""
+        value, _, name = text.partition(":")
+        if not (value.isascii() and value.isdigit() and len(value) < 19):
+            raise InputInvalid("this is no place in a list of tags: begin with its first page", field="after")
+        return cls(int(value), Tag.parse(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +218,21 @@ class TagEvent:
     after: Digest | None
     actor: str
     at: Instant
+    id: int = field(default=0, compare=False)
+    """Given out in the order of the moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullFigure:
+    """Pulls of one day by one tag and one family of clients; both empty in old days, whose details are forgotten."""
+
+    repository_id: int
+    day: int
+    """Since 1970-01-01, UTC."""
+    tag: Tag | None
+    """None: by digest."""
+    client: str
+    pulls: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from havre.metadata.schema.hub import (
     redirects,
     settings,
     stars,
+    transfers,
 )
 from havre.metadata.schema.people import (
     access_tokens,
@@ -69,6 +70,7 @@ __all__ = [
     "stars",
     "tag_events",
     "tags",
+    "transfers",
     "uploads",
     "users",
 ]

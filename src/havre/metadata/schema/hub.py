@@ -31,6 +31,17 @@ redirects = Table(
     Column("created", Time, nullable=False),
 )
 
+transfers = Table(
+    "transfers",
+    metadata,
+    Column(
+        "repository_id", Id, ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    Column("from_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, comment="who offers it"),
+    Column("to_id", Id, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created", Time, nullable=False),
+)
+
 collaborators = Table(
     "collaborators",
     metadata,
