@@ -1,0 +1,100 @@
+"""Every page, as three kinds of visitor see it: axe-core finds nothing, nothing scrolls sideways, nobody else is asked.
+
+axe-core comes with axe-playwright-python. It runs in full in the light on a desktop and in the dark on a phone; the
+other two combinations differ from these by colours alone, so only contrast is looked at there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page
+
+from tests.browser.conftest import DESKTOP, sign_in
+from tests.browser.places import ALICE, CAROL, EVERYONE, NOBODY, looks, missing, stale
+from tests.support.harbour import stock
+from tests.support.server import HavreProcess
+
+pytestmark = pytest.mark.browser
+
+TALL_PHONE = {"width": 390, "height": 844}
+NARROW = {"width": 360, "height": 740}
+
+RUN = """async (only) => {
+  const options = only ? { runOnly: [only] } : { rules: { "target-size": { enabled: true } } };
+  const found = await axe.run(document, { ...options, resultTypes: ["violations"] });
+  return found.violations.flatMap((rule) => rule.nodes.map((node) =>
+    `${rule.id} (${rule.help}): ${node.html.slice(0, 160)} – ${node.any.map((one) => one.message)[0] ?? ""}`));
+}"""
+"""What axe-core objects to, one line for each element."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stocked(havre: HavreProcess) -> None:
+    stock(havre)
+
+
+def test_the_walk_knows_every_page() -> None:
+    assert missing() == set(), "say in tests/browser/places.py how these are reached"
+    assert stale() == set()
+
+
+def visitor(havre: HavreProcess, open_browser: Callable[..., Page], who: str, **options: object) -> Page:
+    """A browser where ``who`` is signed in, and nothing moves."""
+    page = open_browser(havre, reduced_motion="reduce", **options)
+    if who != NOBODY:
+        sign_in(page, who)
+    return page
+
+
+def objections(page: Page) -> list[str]:
+    """Look at the page that is open in both themes, wide and narrow."""
+    page.evaluate(AXE_SCRIPT)
+    found: list[str] = page.evaluate(RUN, None)
+    page.emulate_media(color_scheme="dark")
+    found += [f"dark: {one}" for one in page.evaluate(RUN, "color-contrast")]
+    page.set_viewport_size(TALL_PHONE)  # type: ignore[arg-type]
+    found += [f"phone, dark: {one}" for one in page.evaluate(RUN, None)]
+    page.emulate_media(color_scheme="light")
+    found += [f"phone: {one}" for one in page.evaluate(RUN, "color-contrast")]
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    if (wide := page.evaluate("document.documentElement.scrollWidth")) > NARROW["width"]:
+        found.append(f"scrolls sideways: {wide} px wide on a screen of {NARROW['width']}")
+    page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+    return found
+
+
+@pytest.mark.parametrize("who", EVERYONE, ids=lambda who: who or "nobody")
+def test_no_page_is_in_anyones_way(havre: HavreProcess, open_browser: Callable[..., Page], who: str) -> None:
+    page = visitor(havre, open_browser, who)
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(request.url))
+    found: dict[str, list[str]] = {}
+    for _, address in looks(who):
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status == (404 if address == "/nowhere" else 200), (address, answer.status)
+        if objected := objections(page):
+            found[address] = objected
+    assert found == {}
+    assert {url for url in asked if not url.startswith(f"{havre.url}/")} == set()
+
+
+def test_the_first_page_of_all(tmp_path: Path, open_browser: Callable[..., Page]) -> None:
+    with HavreProcess(tmp_path) as empty:
+        page = visitor(empty, open_browser, NOBODY)
+        page.goto("/")
+        assert page.url == f"{empty.url}/welcome"
+        assert objections(page) == []
+
+
+@pytest.mark.parametrize("who", [NOBODY, ALICE, CAROL], ids=lambda who: who or "nobody")
+def test_every_page_is_there_with_scripts_off(havre: HavreProcess, open_browser: Callable[..., Page], who: str) -> None:
+    page = visitor(havre, open_browser, who, java_script_enabled=False)
+    for _, address in looks(who):
+        page.goto(address)
+        assert page.locator("h1").count() == 1, address
+        assert page.locator("[data-copy]:visible").count() == 0, f"{address} shows buttons that do nothing"
