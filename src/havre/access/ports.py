@@ -6,14 +6,27 @@ given to ``read`` or ``write`` may run again after a conflict, so it must have n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from havre.access.actors import Grant
-from havre.access.records import AccessToken, AuditQuery, SessionRecord, StoredPassword, User
+from havre.access.records import (
+    AccessToken,
+    AuditQuery,
+    Authenticator,
+    AuthenticatorKey,
+    Factor,
+    Letter,
+    MailedLink,
+    Purpose,
+    SessionRecord,
+    StoredPassword,
+    User,
+)
 from havre.registry.ports import AuditRows as AuditWriter
 from havre.registry.ports import RepositoryRows
 from havre.registry.records import AuditEvent, Instant, Visibility
+from havre.registry.repository_ports import CollaboratorRows, RedirectRows
 
 T = TypeVar("T")
 
@@ -33,8 +46,8 @@ class AccountRows(Protocol):
     def page(self, after: str, limit: int) -> Sequence[User]:
         """By name, greater than ``after``."""
 
-    def administered(self) -> bool:
-        """Is there an administrator, disabled or not?"""
+    def administered(self, besides: int | None = None) -> bool:
+        """Is there an administrator, disabled or not? ``besides`` an account: one that is not disabled."""
 
     def change(
         self,
@@ -44,26 +57,40 @@ class AccountRows(Protocol):
         disabled: bool | None = None,
         default_visibility: Visibility | None = None,
         language: str | None = None,
+        theme: str | None = None,
+        bio: str | None = None,
+        email: str | None = None,
+        email_verified: Instant | None = None,
     ) -> bool:
-        """Change what is not None; False if there is no such account. ``password`` is a hash in PHC form."""
+        """Change what is not None; False if there is no such account. ``password`` is a hash in PHC form.
+
+        A new ``email`` is unverified unless ``email_verified`` says when it was; raises Conflict if it is taken.
+        """
 
 
 class SessionRows(Protocol):
     """Browsers that are signed in, by the SHA-256 of their secret."""
 
     def add(
-        self, secret_hash: bytes, user_id: int, at: Instant, expires: Instant, address: str, user_agent: str
+        self,
+        secret_hash: bytes,
+        user_id: int,
+        at: Instant,
+        expires: Instant,
+        address: str,
+        user_agent: str,
+        pending: bool = False,
     ) -> SessionRecord:
         """Remember a new session."""
 
     def find(self, secret_hash: bytes) -> tuple[SessionRecord, User] | None:
-        """The session and its account, expired or not."""
+        """The session and its account, expired or pending or not."""
 
     def touch(self, session_id: int, at: Instant, expires: Instant) -> None:
         """Remember that it was seen."""
 
     def of(self, user_id: int, at: Instant, limit: int) -> Sequence[SessionRecord]:
-        """Sessions not expired at ``at``, the last seen first."""
+        """Sessions neither pending nor expired at ``at``, the last seen first."""
 
     def delete(self, user_id: int, session_id: int) -> bool:
         """End one of this account's sessions; False if there was none."""
@@ -74,8 +101,11 @@ class SessionRows(Protocol):
     def delete_secret(self, secret_hash: bytes) -> bool:
         """End the session with this secret; False if there was none."""
 
-    def trim(self, user_id: int, at: Instant, keep: int) -> None:
-        """Remove sessions that expired before ``at``, and all but this account's ``keep`` last seen ones."""
+    def trim(self, user_id: int, at: Instant, keep: int, pending: bool = False) -> None:
+        """Remove sessions that expired before ``at``, and all but this account's ``keep`` last seen ones.
+
+        Pending sessions and others are counted apart: who knows only the password must not push anyone out.
+        """
 
 
 class AccessTokenRows(Protocol):
@@ -126,6 +156,73 @@ class LoginFailureRows(Protocol):
         """Forget up to ``limit`` counters whose window began before ``before``; returns how many."""
 
 
+class AuthenticatorRows(Protocol):
+    """Second factors, and the recovery codes that stand in for them."""
+
+    def add(
+        self,
+        user_id: int,
+        kind: Factor,
+        label: str,
+        key: bytes,
+        at: Instant,
+        credential: bytes = b"",
+        counter: int = 0,
+        confirmed: Instant | None = None,
+    ) -> Authenticator:
+        """Remember a new one. Raises Conflict if the passkey with this ``credential`` is known already."""
+
+    def of(self, user_id: int) -> Sequence[AuthenticatorKey]:
+        """An account's, confirmed or not, the oldest first; at most 100."""
+
+    def use(self, authenticator_id: int, counter: int, at: Instant) -> bool:
+        """Remember a proof: moves the counter on and confirms what was not. False if ``counter`` is no step forward.
+
+        A passkey that does not count keeps 0, which is allowed.
+        """
+
+    def delete(self, user_id: int, authenticator_id: int) -> bool:
+        """Forget one of this account's; False if there was none."""
+
+    def delete_all(self, user_id: int) -> int:
+        """Forget all of an account's, with its recovery codes; returns how many authenticators there were."""
+
+    def replace_codes(self, user_id: int, hashes: Sequence[bytes]) -> None:
+        """Give an account new recovery codes in place of the old ones."""
+
+    def use_code(self, user_id: int, code_hash: bytes, at: Instant) -> bool:
+        """Use a recovery code up; False if it is none, or was used before."""
+
+    def codes_left(self, user_id: int) -> int:
+        """How many recovery codes have not been used."""
+
+
+class MailedLinkRows(Protocol):
+    """Links that were mailed, by the SHA-256 of their secret."""
+
+    def add(self, secret_hash: bytes, link: MailedLink, at: Instant) -> None:
+        """Remember a link, and forget some that expired before ``at``."""
+
+    def find(self, secret_hash: bytes, purpose: Purpose) -> MailedLink | None:
+        """The link, expired or not."""
+
+    def delete_all(self, user_id: int) -> int:
+        """Make all links of an account worthless; returns how many there were."""
+
+    def waiting(self, user_id: int, purpose: Purpose, at: Instant) -> MailedLink | None:
+        """The last link of an account that has not expired at ``at``."""
+
+
+class BelongingRows(Protocol):
+    """Everything that is held about an account."""
+
+    def export(self, user_id: int, limit: int) -> Mapping[str, Sequence[Mapping[str, object]]]:
+        """By table, the rows that are about it, without secrets; the newest ``limit`` of each."""
+
+    def close(self, user_id: int, at: Instant) -> None:
+        """Forget all of it but the name, which stays taken. Repositories must be gone already."""
+
+
 class SettingRows(Protocol):
     """What the instance knows about itself: its id and its signing key."""
 
@@ -151,6 +248,10 @@ class PermissionRows(Protocol):
 
     @property
     def repositories(self) -> RepositoryRows: ...
+    @property
+    def redirects(self) -> RedirectRows: ...
+    @property
+    def collaborators(self) -> CollaboratorRows: ...
 
 
 class Rows(PermissionRows, Protocol):
@@ -167,7 +268,24 @@ class Rows(PermissionRows, Protocol):
     @property
     def settings(self) -> SettingRows: ...
     @property
+    def authenticators(self) -> AuthenticatorRows: ...
+    @property
+    def mailed_links(self) -> MailedLinkRows: ...
+    @property
+    def belongings(self) -> BelongingRows: ...
+    @property
     def audit(self) -> AuditRows: ...
+
+
+class Post(Protocol):
+    """Takes letters to people. How they travel, and in which words, is no business of ours."""
+
+    def soon(self, make: Callable[[], Awaitable[Letter | None]]) -> None:
+        """Run ``make`` a little later, and send the letter that it returns, if any.
+
+        Comes back at once and never says what became of it, so that no answer tells by its time or words whether
+        there was anyone to write to. Raises TooManyRequests when very many letters are waiting.
+        """
 
 
 class Metadata(Protocol):

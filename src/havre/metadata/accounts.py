@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from havre.access.records import StoredPassword, User
 from havre.errors import Conflict
-from havre.metadata.schema import namespaces, users
+from havre.metadata.schema import authenticators, namespaces, users
 from havre.registry.records import Instant, Visibility
 
 COLUMNS = (
@@ -22,19 +22,24 @@ COLUMNS = (
     users.c.default_visibility,
     users.c.created,
     users.c.language,
+    users.c.bio,
+    users.c.theme,
+    users.c.email_verified,
+    users.c.closed,
 )
 """What ``read_user`` reads, in its order."""
 
 # Made once: SQLAlchemy then finds the compiled statement by identity, and a login asks one of these each time.
 _BY_ID = select(*COLUMNS).where(users.c.id == bindparam("id"))
-_BY_NAME = select(*COLUMNS, users.c.password).where(users.c.name == bindparam("login"))
-_BY_EMAIL = select(*COLUMNS, users.c.password).where(users.c.email == bindparam("login"))
+_SECOND_FACTOR = exists().where(authenticators.c.user_id == users.c.id, authenticators.c.confirmed.is_not(None))
+_BY_NAME = select(*COLUMNS, users.c.password, _SECOND_FACTOR).where(users.c.name == bindparam("login"))
+_BY_EMAIL = select(*COLUMNS, users.c.password, _SECOND_FACTOR).where(users.c.email == bindparam("login"))
 
 
 def read_user(row: Sequence[Any], start: int = 0) -> User:
     """The account in the columns of ``row`` from ``start``."""
-    user_id, name, email, is_admin, disabled, visibility, created, language = row[start : start + len(COLUMNS)]
-    return User(user_id, name, email, is_admin, disabled, Visibility(visibility), created, language)
+    user_id, name, email, is_admin, disabled, visibility, *rest = row[start : start + len(COLUMNS)]
+    return User(user_id, name, email, is_admin, disabled, Visibility(visibility), *rest)
 
 
 class AccountRows:
@@ -71,16 +76,19 @@ class AccountRows:
         """By name, or by e-mail address if there is an ``@`` in ``login``; with the hash of its password."""
         statement = _BY_EMAIL if "@" in login else _BY_NAME
         row = self._connection.execute(statement, {"login": login}).one_or_none()
-        return StoredPassword(read_user(row), row[-1]) if row else None
+        return StoredPassword(read_user(row), row[-2], bool(row[-1])) if row else None
 
     def page(self, after: str, limit: int) -> Sequence[User]:
         """By name, greater than ``after``."""
         statement = select(*COLUMNS).where(users.c.name > after).order_by(users.c.name).limit(limit)
         return [read_user(row) for row in self._connection.execute(statement)]
 
-    def administered(self) -> bool:
-        """Is there an administrator, disabled or not?"""
-        return bool(self._connection.execute(select(exists().where(users.c.is_admin))).scalar_one())
+    def administered(self, besides: int | None = None) -> bool:
+        """Is there an administrator, disabled or not? ``besides`` an account: one that is not disabled."""
+        found = exists().where(users.c.is_admin)
+        if besides is not None:
+            found = found.where(users.c.id != besides, users.c.disabled.is_(False))
+        return bool(self._connection.execute(select(found)).scalar_one())
 
     def change(
         self,
@@ -90,15 +98,28 @@ class AccountRows:
         disabled: bool | None = None,
         default_visibility: Visibility | None = None,
         language: str | None = None,
+        theme: str | None = None,
+        bio: str | None = None,
+        email: str | None = None,
+        email_verified: Instant | None = None,
     ) -> bool:
-        """Change what is not None; False if there is no such account."""
+        """Change what is not None; False if there is no such account. Raises Conflict if the address is taken."""
         asked = {
             "password": password,
             "disabled": disabled,
             "default_visibility": default_visibility.value if default_visibility else None,
             "language": language,
+            "theme": theme,
+            "bio": bio,
+            "email": email,
+            "email_verified": email_verified,
         }
-        values = {key: value for key, value in asked.items() if value is not None}
+        values: dict[str, object] = {key: value for key, value in asked.items() if value is not None}
+        if email is not None:
+            holder = self.find(email)
+            if holder is not None and holder.user.id != user_id:
+                raise Conflict(f"there is an account with the address {email} already: use another")
+            values["email_verified"] = email_verified
         if not values:
             return self.get(user_id) is not None
         return self._connection.execute(update(users).where(users.c.id == user_id).values(values)).rowcount > 0

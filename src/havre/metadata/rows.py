@@ -9,14 +9,21 @@ from sqlalchemy import Connection
 from havre.metadata.access_tokens import AccessTokenRows
 from havre.metadata.accounts import AccountRows
 from havre.metadata.audit import AuditRows
+from havre.metadata.authenticators import AuthenticatorRows
+from havre.metadata.belongings import BelongingRows
 from havre.metadata.blobs import BlobRows
+from havre.metadata.collaborators import CollaboratorRows
 from havre.metadata.login_failures import LoginFailureRows
+from havre.metadata.mailed_links import MailedLinkRows
 from havre.metadata.manifests import ManifestRows
+from havre.metadata.moves import MoveRows
 from havre.metadata.readmes import ReadmeRows
+from havre.metadata.redirects import RedirectRows
 from havre.metadata.repositories import RepositoryRows
 from havre.metadata.sessions import SessionRows
 from havre.metadata.settings import SettingRows
 from havre.metadata.tags import TagRows
+from havre.metadata.transfers import TransferRows
 from havre.metadata.uploads import UploadRows
 
 
@@ -36,6 +43,26 @@ class Rows:
     def readmes(self) -> ReadmeRows:
         """Overviews of repositories."""
         return ReadmeRows(self.connection)
+
+    @cached_property
+    def moves(self) -> MoveRows:
+        """Repositories that change their name, or go and come back."""
+        return MoveRows(self.connection)
+
+    @cached_property
+    def redirects(self) -> RedirectRows:
+        """Former names of repositories."""
+        return RedirectRows(self.connection)
+
+    @cached_property
+    def transfers(self) -> TransferRows:
+        """Repositories offered to other accounts."""
+        return TransferRows(self.connection)
+
+    @cached_property
+    def collaborators(self) -> CollaboratorRows:
+        """Who has a role in whose repository."""
+        return CollaboratorRows(self.connection)
 
     @cached_property
     def blobs(self) -> BlobRows:
@@ -71,6 +98,21 @@ class Rows:
     def access_tokens(self) -> AccessTokenRows:
         """Personal access tokens."""
         return AccessTokenRows(self.connection)
+
+    @cached_property
+    def authenticators(self) -> AuthenticatorRows:
+        """Second factors and recovery codes."""
+        return AuthenticatorRows(self.connection)
+
+    @cached_property
+    def mailed_links(self) -> MailedLinkRows:
+        """Links that were mailed."""
+        return MailedLinkRows(self.connection)
+
+    @cached_property
+    def belongings(self) -> BelongingRows:
+        """Everything that is held about an account."""
+        return BelongingRows(self.connection)
 
     @cached_property
     def login_failures(self) -> LoginFailureRows:

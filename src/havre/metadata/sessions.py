@@ -21,6 +21,7 @@ _COLUMNS = (
     sessions.c.expires,
     sessions.c.address,
     sessions.c.user_agent,
+    sessions.c.pending,
 )
 _FIND = (
     select(*_COLUMNS, *USER_COLUMNS)
@@ -40,7 +41,14 @@ class SessionRows:
         self._connection = connection
 
     def add(
-        self, secret_hash: bytes, user_id: int, at: Instant, expires: Instant, address: str, user_agent: str
+        self,
+        secret_hash: bytes,
+        user_id: int,
+        at: Instant,
+        expires: Instant,
+        address: str,
+        user_agent: str,
+        pending: bool = False,
     ) -> SessionRecord:
         """Remember a new session."""
         statement = insert(sessions).returning(*_COLUMNS)
@@ -52,11 +60,12 @@ class SessionRows:
             "expires": expires,
             "address": address,
             "user_agent": user_agent,
+            "pending": pending,
         }
         return _read(self._connection.execute(statement, values).one())
 
     def find(self, secret_hash: bytes) -> tuple[SessionRecord, User] | None:
-        """The session and its account, expired or not."""
+        """The session and its account, expired or pending or not."""
         row = self._connection.execute(_FIND, {"secret_hash": secret_hash}).one_or_none()
         return (_read(row), read_user(row, len(_COLUMNS))) if row else None
 
@@ -67,10 +76,10 @@ class SessionRows:
         )
 
     def of(self, user_id: int, at: Instant, limit: int) -> Sequence[SessionRecord]:
-        """Sessions not expired at ``at``, the last seen first."""
+        """Sessions neither pending nor expired at ``at``, the last seen first."""
         statement = (
             select(*_COLUMNS)
-            .where(sessions.c.user_id == user_id, sessions.c.expires > at)
+            .where(sessions.c.user_id == user_id, sessions.c.expires > at, sessions.c.pending.is_(False))
             .order_by(sessions.c.last_seen.desc(), sessions.c.id.desc())
             .limit(limit)
         )
@@ -92,13 +101,11 @@ class SessionRows:
         """End the session with this secret; False if there was none."""
         return self._connection.execute(delete(sessions).where(sessions.c.secret_hash == secret_hash)).rowcount > 0
 
-    def trim(self, user_id: int, at: Instant, keep: int) -> None:
-        """Remove sessions that expired before ``at``, and all but this account's ``keep`` last seen ones."""
+    def trim(self, user_id: int, at: Instant, keep: int, pending: bool = False) -> None:
+        """Remove sessions that expired before ``at``, and all but this account's ``keep`` last seen ones of a kind."""
         self._connection.execute(delete(sessions).where(sessions.c.expires < at))
+        mine = (sessions.c.user_id == user_id, sessions.c.pending.is_(pending))
         kept = (
-            select(sessions.c.id)
-            .where(sessions.c.user_id == user_id)
-            .order_by(sessions.c.last_seen.desc(), sessions.c.id.desc())
-            .limit(keep)
+            select(sessions.c.id).where(*mine).order_by(sessions.c.last_seen.desc(), sessions.c.id.desc()).limit(keep)
         )
-        self._connection.execute(delete(sessions).where(sessions.c.user_id == user_id, sessions.c.id.not_in(kept)))
+        self._connection.execute(delete(sessions).where(*mine, sessions.c.id.not_in(kept)))
