@@ -64,9 +64,19 @@ def test_they_lead_to_exactly_the_schema(empty_url: str) -> None:
     assert len(wanted) > len(metadata.tables)
 
 
+def no_search_index(name: str | None, kind: str, _parents: object) -> bool:
+    """Alembic can not know the index of words, which is made by plain statements: see schema/search.py."""
+    return kind != "table" or not str(name).startswith("search")
+
+
 def test_alembic_finds_nothing_to_add(database_url: str) -> None:
     with connected(database_url) as connection:
-        options = {"compare_type": True, "compare_server_default": True, "target_metadata": metadata}
+        options = {
+            "compare_type": True,
+            "compare_server_default": True,
+            "target_metadata": metadata,
+            "include_name": no_search_index,
+        }
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
 
 

@@ -13,8 +13,10 @@ from havre.metadata.schema.content import (
     blobs,
     manifest_edges,
     manifests,
+    namespace_blobs,
     repositories,
     repository_blobs,
+    storage_changes,
     tag_events,
     tags,
     uploads,
@@ -41,6 +43,7 @@ from havre.metadata.schema.people import (
     sessions,
     users,
 )
+from havre.metadata.schema.search import repository_facets
 
 __all__ = [
     "Bytewise",
@@ -57,6 +60,7 @@ __all__ = [
     "manifest_edges",
     "manifests",
     "metadata",
+    "namespace_blobs",
     "namespaces",
     "plans",
     "pulls_daily",
@@ -65,9 +69,11 @@ __all__ = [
     "redirects",
     "repositories",
     "repository_blobs",
+    "repository_facets",
     "sessions",
     "settings",
     "stars",
+    "storage_changes",
     "tag_events",
     "tags",
     "transfers",

@@ -19,6 +19,8 @@ from sqlalchemy import (
 
 from havre.metadata.schema.base import Bytewise, Id, Time, identity, metadata
 
+_PRIVATE = text("visibility = 'private' AND deleted IS NULL")
+
 repositories = Table(
     "repositories",
     metadata,
@@ -36,10 +38,15 @@ repositories = Table(
     Column("archived", Time, nullable=True, comment="read-only since"),
     Column("deleted", Time, nullable=True, comment="hidden since; removed for good some days later"),
     Column("deleted_path", Bytewise, nullable=True, comment="its path before; path is then one that no name can have"),
+    Column("storage", BigInteger, nullable=False, server_default="0", comment="bytes it links, but for storage_changes"),
     Column("categories", Text, nullable=False, server_default=text("''"), comment="comma-separated"),
     UniqueConstraint("namespace_id", "name"),
     Index(None, "updated"),
-    Index(None, "pulls"),
+    Index(None, "pulls", "stars"),
+    Index(None, "stars"),
+    Index(None, "namespace_id", "updated"),
+    Index(None, "storage"),
+    Index("ix_repositories_private", "namespace_id", sqlite_where=_PRIVATE, postgresql_where=_PRIVATE),
     Index(None, "deleted"),
     CheckConstraint("visibility IN ('public', 'private')", name="visibility"),
     sqlite_autoincrement=True,
@@ -62,7 +69,28 @@ repository_blobs = Table(
     metadata,
     Column("repository_id", Id, ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True),
     Column("blob_id", Id, ForeignKey("blobs.id"), primary_key=True, index=True),
+    Column("size", BigInteger, nullable=False, server_default="0", comment="that of the blob"),
     Column("linked", Time, nullable=False),
+)
+
+# What the storage of a namespace is counted by; see metadata/storage_figures.
+namespace_blobs = Table(
+    "namespace_blobs",
+    metadata,
+    Column("namespace_id", Id, primary_key=True, autoincrement=False),
+    Column("blob_id", Id, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("links", Integer, nullable=False, comment="repositories of the namespace that link it; never 0"),
+)
+
+storage_changes = Table(
+    "storage_changes",
+    metadata,
+    identity(),
+    Column("namespace_id", Id, nullable=False, index=True),
+    Column("repository_id", Id, nullable=False),
+    Column("namespace_bytes", BigInteger, nullable=False, comment="more or less of what the namespace holds"),
+    Column("repository_bytes", BigInteger, nullable=False),
 )
 
 
@@ -143,4 +171,5 @@ uploads = Table(
     Column("prefixes", Text, nullable=False, default="{}", comment="JSON: algorithm to digest of the bytes so far"),
     Column("created", Time, nullable=False),
     Column("updated", Time, nullable=False, index=True),
+    Column("room", BigInteger, nullable=True, comment="bytes its namespace had left when it began; none: no limit"),
 )

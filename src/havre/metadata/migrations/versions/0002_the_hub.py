@@ -23,6 +23,10 @@ from sqlalchemy import (
     text,
 )
 
+from havre.metadata.storage_figures import begin_counting
+
+from havre.metadata import search_index
+
 revision = "0002"
 down_revision = "0001"
 
@@ -38,8 +42,10 @@ def upgrade() -> None:
     _repositories()
     _work()
     _columns()
+    _storage()
     op.execute("INSERT INTO readmes (repository_id, text) SELECT id, readme FROM repositories WHERE readme != ''")
     op.drop_column("repositories", "readme")
+    _search()
 
 
 def _id() -> Column[int]:
@@ -59,6 +65,13 @@ def _plans() -> None:
         ),
         Column("collaborators", Integer, nullable=True, comment="per private repository; none: without limit"),
         Column("created", Time, nullable=False),
+        Index(
+            "ix_plans_default",
+            "is_default",
+            unique=True,
+            sqlite_where=text("is_default"),
+            postgresql_where=text("is_default"),
+        ),
     )
     # One private repository for everyone, as on Docker Hub; administrators define others.
     op.execute(
@@ -255,10 +268,60 @@ def _columns() -> None:
         for column in columns:
             op.add_column(table, column)
     op.create_index(op.f("ix_repositories_updated"), "repositories", ["updated"])
-    op.create_index(op.f("ix_repositories_pulls"), "repositories", ["pulls"])
+    for columns in (["pulls", "stars"], ["stars"], ["namespace_id", "updated"]):
+        op.create_index(op.f(f"ix_repositories_{'_'.join(columns)}"), "repositories", columns)
     op.create_index(op.f("ix_repositories_deleted"), "repositories", ["deleted"])
     op.execute("UPDATE tags SET size = (SELECT total_size FROM manifests WHERE manifests.id = tags.manifest_id)")
     op.drop_index(op.f("ix_tags_repository_id_updated"), "tags")
     for column in ("updated", "size", "pulled"):
         op.create_index(op.f(f"ix_tags_repository_id_{column}_name"), "tags", ["repository_id", column, "name"])
     op.create_index(op.f("ix_uploads_repository"), "uploads", ["repository"])
+    op.create_index(op.f("ix_users_plan_id"), "users", ["plan_id"])
+
+
+def _storage() -> None:
+    """Who stores how much: tables that triggers keep, begun with what is there."""
+    op.create_table(
+        "namespace_blobs",
+        Column("namespace_id", Id, primary_key=True, autoincrement=False),
+        Column("blob_id", Id, primary_key=True, autoincrement=False),
+        Column("size", BigInteger, nullable=False),
+        Column("links", Integer, nullable=False, comment="repositories of the namespace that link it; never 0"),
+    )
+    op.create_table(
+        "storage_changes",
+        _id(),
+        Column("namespace_id", Id, nullable=False, index=True),
+        Column("repository_id", Id, nullable=False),
+        Column("namespace_bytes", BigInteger, nullable=False, comment="more or less of what the namespace holds"),
+        Column("repository_bytes", BigInteger, nullable=False),
+    )
+    counted = "bytes, but for storage_changes"
+    op.add_column("namespaces", Column("storage", BigInteger, nullable=False, server_default="0", comment=counted))
+    counted = "bytes it links, but for storage_changes"
+    op.add_column("repositories", Column("storage", BigInteger, nullable=False, server_default="0", comment=counted))
+    op.add_column(
+        "repository_blobs",
+        Column("size", BigInteger, nullable=False, server_default="0", comment="that of the blob"),
+    )
+    room = "bytes its namespace had left when it began; none: no limit"
+    op.add_column("uploads", Column("room", BigInteger, nullable=True, comment=room))
+    op.create_index(op.f("ix_repositories_storage"), "repositories", ["storage"])
+    private = text("visibility = 'private' AND deleted IS NULL")
+    op.create_index(
+        "ix_repositories_private", "repositories", ["namespace_id"], sqlite_where=private, postgresql_where=private
+    )
+    op.execute("UPDATE repository_blobs SET size = (SELECT size FROM blobs WHERE id = repository_blobs.blob_id)")
+    begin_counting(op.get_bind())
+
+
+def _search() -> None:
+    op.create_table(
+        "repository_facets",
+        Column("repository_id", Id, ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True),
+        Column("facet", String, primary_key=True, comment="kind or platform"),
+        Column("value", Bytewise, primary_key=True, comment="such as image, helm or linux/amd64"),
+        Column("manifests", BigInteger, nullable=False, comment="how many of them have it"),
+        Index(None, "facet", "value", "repository_id"),
+    )
+    search_index.create(op.get_bind())

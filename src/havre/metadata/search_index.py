@@ -1,0 +1,125 @@
+"""What search looks in, kept in step with the rows: whoever changes a name, a text or a manifest calls this as well.
+
+All of it is derived, so that ``create`` can make it from what is there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, select, text
+
+from havre.metadata.schema import manifests, readmes, repositories, repository_facets
+from havre.metadata.schema.search import POSTGRESQL, SQLITE
+from havre.metadata.statements import insert
+from havre.oci.digest import Digest
+from havre.oci.mediatypes import INDEXES
+from havre.oci.names import RepositoryName
+from havre.registry.facets import facets
+from havre.registry.records import ManifestRecord
+from havre.registry.words import Indexed, indexed
+
+_TEXTS = (
+    select(
+        func.coalesce(repositories.c.deleted_path, repositories.c.path),
+        repositories.c.description,
+        repositories.c.categories,
+        func.coalesce(readmes.c.text, ""),
+    )
+    .outerjoin_from(repositories, readmes)
+    .where(repositories.c.id == bindparam("id"))
+)
+_FORGET = text("DELETE FROM search WHERE rowid = :id")
+_REMEMBER = text(
+    "INSERT INTO search (rowid, name, part, description, readme) VALUES (:id, :name, :part, :description, :readme)"
+)
+_PUT = text(
+    "INSERT INTO search (repository_id, words) VALUES (:id, CAST(:words AS tsvector))"
+    " ON CONFLICT (repository_id) DO UPDATE SET words = excluded.words"
+)
+_ITEM = (
+    (repository_facets.c.repository_id == bindparam("repository"))
+    & (repository_facets.c.facet == bindparam("name"))
+    & (repository_facets.c.value == bindparam("is"))
+)
+_LESS = repository_facets.update().where(_ITEM).values(manifests=repository_facets.c.manifests - 1)
+_NONE = delete(repository_facets).where(_ITEM, repository_facets.c.manifests <= 0)
+_SLICE = 200
+
+
+def refresh(connection: Connection, repository_id: int) -> None:
+    """Read the name and the texts of a repository again; does nothing if there is none."""
+    row = connection.execute(_TEXTS, {"id": repository_id}).first()
+    if row is None:
+        return
+    path, description, categories, readme = row
+    words = indexed(RepositoryName(path), f"{description} {categories}", readme)
+    if connection.dialect.name == "sqlite":
+        connection.execute(_FORGET, {"id": repository_id})
+        values: dict[str, Any] = {
+            field: " ".join(getattr(words, field)) for field in ("name", "part", "description", "readme")
+        }
+        connection.execute(_REMEMBER, {"id": repository_id, **values})
+    else:
+        connection.execute(_PUT, {"id": repository_id, "words": _vector(words)})
+
+
+def count(connection: Connection, repository_id: int, manifest: ManifestRecord) -> None:
+    """Count a manifest that was just stored, and was not there before."""
+    for facet, value in facets(manifest):
+        values = {"repository_id": repository_id, "facet": facet.value, "value": value, "manifests": 1}
+        statement = insert(connection, repository_facets).values(values)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["repository_id", "facet", "value"],
+                set_={"manifests": repository_facets.c.manifests + 1},
+            )
+        )
+
+
+def discount(connection: Connection, repository_id: int, manifest: ManifestRecord) -> None:
+    """Take back what ``count`` did, before or after the manifest is removed."""
+    for facet, value in facets(manifest):
+        item = {"repository": repository_id, "name": facet.value, "is": value}
+        connection.execute(_LESS, item)
+        connection.execute(_NONE, item)
+
+
+def create(connection: Connection) -> None:
+    """Make the index and fill it, and count what is there: for migrations."""
+    for statement in SQLITE if connection.dialect.name == "sqlite" else POSTGRESQL:
+        connection.exec_driver_sql(statement)
+    for repository_id in connection.scalars(select(repositories.c.id)).all():
+        refresh(connection, repository_id)
+    last = 0
+    while found := connection.execute(_after(last)).all():
+        for row in found:
+            last, repository_id, digest, media_type, content, artifact_type, subject, platform = row
+            size, about = len(content), Digest(subject) if subject else None
+            record = ManifestRecord(Digest(digest), media_type, bytes(content), 0, size, artifact_type, about, platform)
+            count(connection, repository_id, record)
+
+
+def _after(last: int) -> Any:
+    columns = manifests.c
+    return (
+        select(
+            columns.id,
+            columns.repository_id,
+            columns.digest,
+            columns.media_type,
+            columns.content,
+            columns.artifact_type,
+            columns.subject,
+            columns.platform,
+        )
+        .where(columns.id > last, columns.media_type.not_in(sorted(INDEXES)))
+        .order_by(columns.id)
+        .limit(_SLICE)
+    )
+
+
+def _vector(words: Indexed) -> str:
+    """The text form of a tsvector: each word with a place, which nobody reads, and the weight of its field."""
+    fields = (("A", words.name), ("B", words.part), ("C", words.description), ("D", words.readme))
+    return " ".join(f"'{word}':1{weight}" for weight, field in fields for word in field)
