@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
 
 from havre.errors import NameUnknown
-from havre.metadata.schema import namespaces, repositories, tags, users
+from havre.metadata.schema import collaborators, namespaces, redirects, repositories, tags, users
 from havre.metadata.statements import contains, insert_new
 from havre.oci.names import Namespace, RepositoryName
 from havre.registry.records import Instant, NamespaceRecord, Repository, Viewer, Visibility
 
-_REPOSITORY = select(
+REPOSITORY = (
     repositories.c.id,
     repositories.c.path,
     namespaces.c.user_id,
@@ -22,7 +22,14 @@ _REPOSITORY = select(
     repositories.c.updated,
     repositories.c.description,
     repositories.c.pulls,
-).join_from(repositories, namespaces)
+    repositories.c.stars,
+    repositories.c.pushed_by,
+    repositories.c.archived,
+    repositories.c.categories,
+)
+"""What ``repository_from`` reads."""
+
+_REPOSITORY = select(*REPOSITORY).join_from(repositories, namespaces)
 
 # Built once: making a statement costs more than running it, and SQLAlchemy knows it again by identity.
 _BY_PATH = _REPOSITORY.where(repositories.c.path == bindparam("path"))
@@ -36,32 +43,44 @@ _COUNT_PULLS = _CHANGE.values(pulls=repositories.c.pulls + bindparam("number"))
 _DELETE = delete(repositories).where(repositories.c.id == bindparam("repository_id"))
 _DELETE_TAGS = delete(tags).where(tags.c.repository_id == bindparam("repository_id"))
 
+_TAKE_OVER = delete(redirects).where(redirects.c.path == bindparam("path"))
+
 # A member, not a call of the enumeration, for each row read: a tenth of the time.
-_VISIBILITIES = {str(one): one for one in Visibility}
+VISIBILITIES = {str(one): one for one in Visibility}
 
 
 def visible(viewer: Viewer) -> ColumnElement[bool]:
-    """May ``viewer`` see a repository? Public ones, those in namespaces of their own, and administrators all."""
+    """May ``viewer`` see a repository? Public ones, those of their own, those shared with them; administrators all.
+
+    Nobody sees one that was deleted.
+    """
+    there = repositories.c.deleted.is_(None)
     public = repositories.c.visibility == Visibility.PUBLIC.value
     if viewer.is_admin:
-        return true()
+        return there
     if viewer.user_id is None:
-        return public
+        return and_(there, public)
     own = select(namespaces.c.id).where(namespaces.c.user_id == viewer.user_id)
-    return or_(public, repositories.c.namespace_id.in_(own))
+    shared = select(collaborators.c.repository_id).where(collaborators.c.user_id == viewer.user_id)
+    return and_(there, or_(public, repositories.c.namespace_id.in_(own), repositories.c.id.in_(shared)))
 
 
-def _repository(row: Sequence[Any]) -> Repository:
-    identity, path, owner, visibility, created, updated, description, pulls = row
+def repository_from(row: Sequence[Any]) -> Repository:
+    """The record of a row that holds the columns ``REPOSITORY``."""
+    identity, path, owner, visibility, created, updated, description, pulls, stars, pusher, archived, categories = row
     return Repository(
         identity,
         RepositoryName(path),
         owner,
-        _VISIBILITIES[visibility],
+        VISIBILITIES[visibility],
         created,
         updated,
         description,
         pulls,
+        stars,
+        pusher,
+        archived,
+        tuple(categories.split(",")) if categories else (),
     )
 
 
@@ -76,15 +95,18 @@ class RepositoryRows:
         row = self._connection.execute(_NAMESPACE, {"name": name}).first()
         if row is None:
             return None
-        return NamespaceRecord(row[0], Namespace(row[1]), row[2], _VISIBILITIES[row[3] or Visibility.PUBLIC])
+        return NamespaceRecord(row[0], Namespace(row[1]), row[2], VISIBILITIES[row[3] or Visibility.PUBLIC])
 
     def get(self, name: RepositoryName) -> Repository | None:
         """By name, without regard to who asks."""
         row = self._connection.execute(_BY_PATH, {"path": name}).first()
-        return _repository(row) if row else None
+        return repository_from(row) if row else None
 
     def add(self, name: RepositoryName, visibility: Visibility, at: Instant) -> Repository:
-        """Create it, or return the one that exists. Raises NameUnknown if the namespace does not exist."""
+        """Create it, or return the one that exists. Raises NameUnknown if the namespace does not exist.
+
+        A new one takes its name over from the repository that had it before, if a redirect remembers it.
+        """
         found = self.get(name)
         if found:
             return found
@@ -102,6 +124,7 @@ class RepositoryRows:
                 "updated": at,
             },
         )
+        self._connection.execute(_TAKE_OVER, {"path": name})
         made = self.get(name)
         assert made is not None
         return made
@@ -113,14 +136,22 @@ class RepositoryRows:
         visibility: Visibility | None = None,
         description: str | None = None,
         updated: Instant | None = None,
+        pushed_by: int | None = None,
+        archived: Instant | None = None,
+        categories: Sequence[str] | None = None,
     ) -> None:
-        """Change what is not None."""
+        """Change what is not None; ``archived`` of 0 takes it out of the archive."""
         values = {
             "visibility": visibility.value if visibility else None,
             "description": description,
             "updated": updated,
+            "pushed_by": pushed_by,
+            "archived": archived,
+            "categories": ",".join(categories) if categories is not None else None,
         }
         changes = {column: value for column, value in values.items() if value is not None}
+        if archived == 0:
+            changes["archived"] = None
         if changes:
             self._connection.execute(_CHANGE.values(changes), {"repository_id": repository_id})
 
@@ -174,7 +205,7 @@ class RepositoryRows:
             order = [table.updated.desc(), table.id.desc()]
         page = _REPOSITORY.where(*matches).order_by(*order).offset(offset).limit(limit)
         total = self._connection.execute(count).scalar_one()
-        return [_repository(row) for row in self._connection.execute(page)], total
+        return [repository_from(row) for row in self._connection.execute(page)], total
 
     def count_pulls(self, pulls: Sequence[tuple[int, int]]) -> None:
         """Add to the pull counters: (repository id, number)."""

@@ -17,11 +17,14 @@ from havre.metadata.login_failures import LoginFailureRows
 from havre.metadata.mailed_links import MailedLinkRows
 from havre.metadata.manifests import ManifestRows
 from havre.metadata.moves import MoveRows
+from havre.metadata.pulls import PullRows
 from havre.metadata.readmes import ReadmeRows
 from havre.metadata.redirects import RedirectRows
 from havre.metadata.repositories import RepositoryRows
 from havre.metadata.sessions import SessionRows
 from havre.metadata.settings import SettingRows
+from havre.metadata.tag_lists import TagListRows
+from havre.metadata.tag_removal import RemovalRows
 from havre.metadata.tags import TagRows
 from havre.metadata.transfers import TransferRows
 from havre.metadata.uploads import UploadRows
@@ -78,6 +81,21 @@ class Rows:
     def tags(self) -> TagRows:
         """Tags and their moves."""
         return TagRows(self.connection)
+
+    @cached_property
+    def tag_lists(self) -> TagListRows:
+        """Sorted lists of tags."""
+        return TagListRows(self.connection)
+
+    @cached_property
+    def removal(self) -> RemovalRows:
+        """What goes with tags."""
+        return RemovalRows(self.connection)
+
+    @cached_property
+    def pulls(self) -> PullRows:
+        """Pulls by day."""
+        return PullRows(self.connection)
 
     @cached_property
     def uploads(self) -> UploadRows:

@@ -21,12 +21,12 @@ from havre.registry.records import (
     ManifestRecord,
     NamespaceRecord,
     Repository,
-    TagEvent,
-    TagRecord,
     UploadRecord,
     Viewer,
     Visibility,
 )
+from havre.registry.repository_ports import CollaboratorRows, MoveRows, RedirectRows, TransferRows
+from havre.registry.tag_ports import PullRows, RemovalRows, TagListRows, TagRows
 
 T = TypeVar("T")
 
@@ -122,7 +122,10 @@ class RepositoryRows(Protocol):
         """By name, without regard to who asks."""
 
     def add(self, name: RepositoryName, visibility: Visibility, at: Instant) -> Repository:
-        """Create it, or return the one that exists. Raises NameUnknown if the namespace does not exist."""
+        """Create it, or return the one that exists. Raises NameUnknown if the namespace does not exist.
+
+        A new one takes its name over from the repository that had it before, if a redirect remembers it.
+        """
 
     def change(
         self,
@@ -131,11 +134,14 @@ class RepositoryRows(Protocol):
         visibility: Visibility | None = None,
         description: str | None = None,
         updated: Instant | None = None,
+        pushed_by: int | None = None,
+        archived: Instant | None = None,
+        categories: Sequence[str] | None = None,
     ) -> None:
-        """Change what is not None."""
+        """Change what is not None; ``archived`` of 0 takes it out of the archive."""
 
     def delete(self, repository_id: int) -> None:
-        """Remove it with its tags, manifests and blob links. Blobs stay for the collector."""
+        """Remove it with its tags, manifests and blob links, deleted before or not. Blobs stay for the collector."""
 
     def names(self, viewer: Viewer, after: str, limit: int) -> Sequence[RepositoryName]:
         """Names that ``viewer`` may see, in byte order, greater than ``after``."""
@@ -227,33 +233,6 @@ class ManifestRows(Protocol):
         """``total_size`` of those manifests that are here."""
 
 
-class TagRows(Protocol):
-    """Tags of a repository and the memory of their moves."""
-
-    def get(self, repository_id: int, tag: Tag) -> TagRecord | None:
-        """The tag, or None."""
-
-    def put(self, repository_id: int, tag: Tag, digest: Digest, user_id: int | None, at: Instant) -> Digest | None:
-        """Make or move it and remember the move; returns what it pointed at. The same digest again is remembered too."""
-
-    def delete(self, repository_id: int, tag: Tag, user_id: int | None, at: Instant) -> bool:
-        """Remove it and remember that; False if there was none."""
-
-    def of(self, repository_id: int, digest: Digest) -> Sequence[Tag]:
-        """The tags that point at a manifest."""
-
-    def names(self, repository_id: int, after: str, limit: int) -> Sequence[Tag]:
-        """Tag names in byte order, greater than ``after``."""
-
-    def page(
-        self, repository_id: int, text: str, newest_first: bool, offset: int, limit: int
-    ) -> tuple[Sequence[tuple[TagRecord, ManifestRecord]], int]:
-        """Tags whose name contains ``text`` with their manifests, newest push or name first; and how many in all."""
-
-    def events(self, repository_id: int, tag: Tag | None, limit: int) -> Sequence[TagEvent]:
-        """Moves, newest first, of one tag or of all."""
-
-
 class UploadRows(Protocol):
     """Uploads in flight."""
 
@@ -294,11 +273,25 @@ class Rows(Protocol):
     @property
     def readmes(self) -> ReadmeRows: ...
     @property
+    def moves(self) -> MoveRows: ...
+    @property
+    def redirects(self) -> RedirectRows: ...
+    @property
+    def transfers(self) -> TransferRows: ...
+    @property
+    def collaborators(self) -> CollaboratorRows: ...
+    @property
     def blobs(self) -> BlobRows: ...
     @property
     def manifests(self) -> ManifestRows: ...
     @property
     def tags(self) -> TagRows: ...
+    @property
+    def tag_lists(self) -> TagListRows: ...
+    @property
+    def removal(self) -> RemovalRows: ...
+    @property
+    def pulls(self) -> PullRows: ...
     @property
     def uploads(self) -> UploadRows: ...
     @property
