@@ -38,6 +38,7 @@ PLACES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("/repository/docker/alice/lighthouse?tab=settings", (ALICE,)),
     ),
     "/repositories": (("/repositories", (ALICE, CAROL)), ("/repositories?q=none", (ALICE,))),
+    "/styleguide": (("/styleguide", (NOBODY,)),),
     "/settings/profile": (("/settings/profile", (ALICE,)),),
     "/settings/password": (("/settings/password", (ALICE,)),),
     "/settings/tokens": (("/settings/tokens", (ALICE,)),),

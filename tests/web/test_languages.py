@@ -18,13 +18,16 @@ from tests.web.conftest import Reader, Visitor
 WEB = Path(str(files("havre.web")))
 PLACE = re.compile(r"%\(\w+\)s")
 SAME = {
+    "Code",
     "Configuration",
     "Description",
     "General",
     "Labels",
+    "Messages",
     "Ports",
     "Pages",
     "Public",
+    "Segments",
     "Sessions",
     "Tag",
     "Tags",

@@ -71,6 +71,7 @@ EXPECTED: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/settings/tokens/2b5d2f0e-0000-4000-8000-000000000000/revoke"): NOT_A_FORM,
     ("GET", "/settings/sessions"): SIGNED_IN,
     ("POST", "/settings/sessions/999/revoke"): NOT_A_FORM,
+    ("GET", "/styleguide"): EVERYONE,
     ("GET", "/static/nothing.css"): dict.fromkeys(VISITORS, 404),
     ("GET", "/favicon.ico"): EVERYONE,
     # Last, for it ends the visit.

@@ -65,6 +65,7 @@ PAGES: tuple[Page, ...] = (
     Page("POST", "/settings/tokens/{uid}/revoke", Demand.SIGNED_IN, "tokens:revoke"),
     Page("GET", "/settings/sessions", Demand.SIGNED_IN, "sessions:show"),
     Page("POST", "/settings/sessions/{session}/revoke", Demand.SIGNED_IN, "sessions:revoke"),
+    Page("GET", "/styleguide", Demand.PUBLIC, "styleguide:show"),
     Page("GET", "/static/{name}", Demand.PUBLIC, "static:serve"),
     Page("GET", "/favicon.ico", Demand.PUBLIC, "static:favicon"),
 )
