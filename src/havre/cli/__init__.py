@@ -28,8 +28,11 @@ COMMANDS: dict[str, str] = {
     "copy": "Copy an image from one registry to another.",
     "rmi": "Remove images from the local store.",
     "inspect": "Show what an image is made of.",
+    "export": "Write an image's files as one tar.",
+    "diff": "Show what differs between two images.",
     "tags": "List the tags of a repository.",
     "search": "Search a registry for repositories.",
+    "referrers": "List what refers to an image.",
     "delete": "Delete a tag or an image from a registry.",
 }
 

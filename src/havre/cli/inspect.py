@@ -42,18 +42,12 @@ def inspect(
 
 
 async def _details(text: str, in_registry: bool, platform_text: str | None, insecure: bool, ca: Path | None) -> Details:
-    from havre.cli.places import Place, opened_source
+    from havre.cli.contents import place_of
+    from havre.cli.places import opened_source
     from havre.client.details import details
 
     platform = remote.chosen_platform(platform_text) if platform_text else None
-    place = Place.parse(text)
-    if place.kind == "docker" and not in_registry and "://" not in text:
-        try:
-            remote.find_local(remote.local_store(), text)
-        except ManifestUnknown:
-            pass
-        else:
-            place = Place("local", text)
+    place = place_of(text, in_registry=in_registry)
     async with (
         remote.connect(insecure, ca, *place.registries) as client,
         opened_source(place, client) as (source, reference),

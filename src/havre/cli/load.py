@@ -30,7 +30,7 @@ async def _load(path: Path | None, output: Output) -> None:
     from havre.client.references import HUB, RemoteImage, familiar
     from havre.errors import HavreError, InputInvalid
     from havre.images.archive import load as load_archive
-    from havre.images.archive import spool
+    from havre.images.compression import spool
 
     store = remote.local_store()
     spooled = None

@@ -2,28 +2,23 @@
 
 An OCI layout is taken as it is, every digest kept. The old form holds layers as plain tars, without a manifest: they
 are compressed here, as docker does before it pushes, and described by an OCI manifest, always in the same way: the
-same file gives the same digests. The archive itself may be compressed with gzip, bzip2 or xz.
+same file gives the same digests. The archive itself may be compressed with gzip, zstd, bzip2 or xz.
 """
 
 from __future__ import annotations
 
 import asyncio
-import bz2
-import gzip
 import json
-import lzma
 import os
-import shutil
-import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any
 
 from havre.errors import DigestInvalid, InputInvalid, ManifestInvalid, SizeInvalid
+from havre.images.compression import LIMITS, Limits, is_packed, plain_file
 from havre.images.layout import FULL_NAME, REF_NAME, Layout, Pieces, guess_media_type
 from havre.images.tarindex import Member, TarIndex
 from havre.images.threads import in_thread, stoppable
@@ -45,19 +40,6 @@ _PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How far an archive may grow when its compression is undone. Sizes are bytes."""
-
-    unpacked: int = 256 * 1024 * 1024 * 1024
-    ratio: int = 200
-    """How many times larger than the file its content may be, once it is larger than ``ratio_from``."""
-    ratio_from: int = 1024 * 1024 * 1024
-
-
-LIMITS = Limits()
-
-
-@dataclass(frozen=True, slots=True)
 class Loaded:
     """An image that came out of an archive, and the names it has there."""
 
@@ -70,61 +52,13 @@ async def load(path: Path, layout: Layout, shown: str = "", limits: Limits = LIM
 
     Raises InputInvalid for a file that is no image archive, SizeInvalid for a bomb, DigestInvalid for damage.
     """
-    with _plain_tar(path, layout.root, limits) as plain, TarIndex(plain, shown or str(path)) as tar:
+    with plain_file(path, layout.root, limits) as plain, TarIndex(plain, shown or str(path)) as tar:
         async with layout.adding():
             if tar.find("index.json") and not _better_as_docker(tar):
                 return await _OciArchive(tar, layout).load()
             if tar.find("manifest.json"):
                 return await _DockerArchive(tar, layout, limits).load()
     raise InputInvalid(f"{shown or path} holds no image: neither manifest.json nor index.json is in it")
-
-
-# ---------------------------------------------------------------- the archive's own compression
-
-
-_MAGIC: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
-    (b"\x1f\x8b", gzip.open),
-    (b"BZh", bz2.open),
-    (b"\xfd7zXZ\x00", lzma.open),
-)
-
-
-@contextmanager
-def _plain_tar(path: Path, near: Path, limits: Limits) -> Iterator[Path]:
-    """The archive without its compression: itself, or a file that lives as long as the ``with`` block."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(6)
-    except FileNotFoundError as error:
-        raise InputInvalid(f"there is no file {path}") from error
-    except IsADirectoryError as error:
-        raise InputInvalid(f"{path} is a folder; name it oci:{path} if it holds an image layout") from error
-    if head[:4] == b"\x28\xb5\x2f\xfd":
-        raise InputInvalid(f"{path} is compressed with zstd; undo that first: zstd -d {path}")
-    opener = next((opener for magic, opener in _MAGIC if head.startswith(magic)), None)
-    if opener is None:
-        yield path
-        return
-    # Beside the layout, because temporary folders are often small and in memory.
-    near.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(prefix=".unpacked-", dir=near.parent) as unpacked:
-        limit = min(limits.unpacked, max(limits.ratio_from, path.stat().st_size * limits.ratio))
-        with opener(path) as packed:
-            _unpack(packed, unpacked, limit, str(path))
-        unpacked.flush()
-        yield Path(unpacked.name)
-
-
-def _unpack(packed: IO[bytes], unpacked: IO[bytes], limit: int, shown: str) -> None:
-    size = 0
-    try:
-        while piece := packed.read(_PIECE):
-            size += len(piece)
-            if size > limit:
-                raise SizeInvalid(f"{shown} grows to more than {limit} bytes: it is not read any further")
-            unpacked.write(piece)
-    except (zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile) as error:
-        raise InputInvalid(f"{shown} can not be unpacked: {error}") from error
 
 
 # ---------------------------------------------------------------- OCI layout in a tar
@@ -319,10 +253,7 @@ def _better_as_docker(tar: TarIndex) -> bool:
         return False
     layers = [name for entry in docker_entries(tar) for name in _names(entry, "Layers", "manifest.json")]
     members = [member for name in layers if (member := tar.find(name))]
-    return bool(members) and not any(next(tar.pieces(member), b"").startswith(_PACKED) for member in members)
-
-
-_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ\x00")
+    return bool(members) and not any(is_packed(next(tar.pieces(member), b"")) for member in members)
 
 
 def _names(entry: dict[str, Any], key: str, where: str) -> list[str]:
@@ -345,12 +276,3 @@ def _diff_ids(config: bytes, shown: str) -> list[str]:
 
 def _blob_name(digest: Digest) -> str:
     return f"blobs/{digest.algorithm}/{digest.encoded}"
-
-
-def spool(stream: BinaryIO, near: Path) -> Path:
-    """Standard input as a file beside ``near``, because archives are read in any order. The caller removes it."""
-    near.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".stdin-", dir=near.parent)
-    with os.fdopen(handle, "wb") as file:
-        shutil.copyfileobj(stream, file, _PIECE)
-    return Path(name)

@@ -20,7 +20,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, M
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from havre.errors import DigestInvalid, InputInvalid, ManifestInvalid, ManifestUnknown, SizeInvalid
 from havre.images.incoming import Incoming
@@ -289,6 +289,18 @@ def guess_media_type(content: bytes) -> str:
     if isinstance(said, str) and said:
         return said
     return mediatypes.OCI_INDEX if "manifests" in document else mediatypes.OCI_MANIFEST
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which appears under its name only when the ``with`` block ends well."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    try:
+        with partial.open("wb") as out:
+            yield out
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def store_path(environ: Mapping[str, str]) -> Path:

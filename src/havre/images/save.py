@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from havre.images.layout import FULL_NAME, REF_NAME, Layout
+from havre.images.layout import FULL_NAME, REF_NAME, Layout, written_whole
 from havre.oci import mediatypes
 from havre.oci.descriptor import Descriptor, Platform
 from havre.oci.digest import Digest
@@ -54,13 +54,8 @@ def save(layout: Layout, images: Iterable[tuple[Descriptor, Sequence[str]]], out
 
 def save_to(layout: Layout, images: Iterable[tuple[Descriptor, Sequence[str]]], path: Path, platform: Platform) -> None:
     """Write ``images`` to a file, which appears only when it is whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as out:
-            save(layout, images, out, platform)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with written_whole(path) as out:
+        save(layout, images, out, platform)
 
 
 def _walk(layout: Layout, descriptor: Descriptor, needed: dict[Digest, Descriptor]) -> None:

@@ -58,7 +58,7 @@ class TarIndex:
 
     def find(self, name: str) -> Member | None:
         """The file of that name, links followed within the tar. Raises InputInvalid for links in circles."""
-        wanted = _normal(name)
+        wanted = normal(name)
         for _ in range(MAX_LINKS):
             member = self.members.get(wanted)
             if member is None or not member.link:
@@ -93,7 +93,7 @@ class TarIndex:
             header = os.pread(self._file.fileno(), BLOCK, position)
             if header == bytes(BLOCK):
                 break
-            name, size, kind, link = _header(header, self.shown)
+            name, size, kind, link = read_header(header, self.shown)
             if size_text := overrides.get("size"):
                 size = int(size_text) if size_text.isascii() and size_text.isdigit() else -1
             data = position + BLOCK
@@ -111,10 +111,10 @@ class TarIndex:
             name, link = overrides.get("path", name), overrides.get("linkpath", link)
             overrides = {}
             if kind in _FILES:
-                members[_normal(name)] = Member(data, size)
+                members[normal(name)] = Member(data, size)
             elif kind in _LINKS:
                 base = posixpath.dirname(name) if kind == b"2" else ""
-                members[_normal(name)] = Member(data, 0, _normal(posixpath.join(base, link)))
+                members[normal(name)] = Member(data, 0, normal(posixpath.join(base, link)))
             # Folders, devices and sparse files hold nothing that an image archive needs.
         if not count:
             raise InputInvalid(f"{self.shown} is not a tar file")
@@ -125,27 +125,28 @@ class TarIndex:
             raise SizeInvalid(f"{self.shown}: an extended header has {size} bytes, at most {MAX_EXTENSION} are read")
         content = os.pread(self._file.fileno(), size, offset)
         if kind == b"L":
-            return {"path": _text(content)}
+            return {"path": read_text(content)}
         if kind == b"K":
-            return {"linkpath": _text(content)}
+            return {"linkpath": read_text(content)}
         if kind == b"g":
             return {}
-        return dict(_pax(content))
+        # Only these: what is not used is not kept either.
+        return {key: value for key, value in read_pax(content) if key in {"path", "linkpath", "size"}}
 
 
-def _header(block: bytes, shown: str) -> tuple[str, int, bytes, str]:
+def read_header(block: bytes, shown: str) -> tuple[str, int, bytes, str]:
     """Name, size, type and link target of one header block; its checksum is verified."""
-    stored = _number(block[148:156])
+    stored = read_number(block[148:156])
     if stored != sum(block[:148]) + 8 * 32 + sum(block[156:]):
         raise InputInvalid(f"{shown} is not a tar file, or is damaged")
-    name = _text(block[:100])
-    if block[257:262] == b"ustar" and block[263:265] != b" \x00" and (prefix := _text(block[345:500])):
+    name = read_text(block[:100])
+    if block[257:262] == b"ustar" and block[263:265] != b" \x00" and (prefix := read_text(block[345:500])):
         name = f"{prefix}/{name}"
-    return name, _number(block[124:136]), block[156:157], _text(block[157:257])
+    return name, read_number(block[124:136]), block[156:157], read_text(block[157:257])
 
 
-def _number(field: bytes) -> int:
-    """Octal text, or base 256 for large files; -1 for neither."""
+def read_number(field: bytes) -> int:
+    """A number of a header block: octal text, or base 256 for large files; -1 for neither."""
     if field[0] & 0x80:
         return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
     text = field.strip(b" \x00")
@@ -155,22 +156,26 @@ def _number(field: bytes) -> int:
         return -1
 
 
-def _pax(content: bytes) -> Iterator[tuple[str, str]]:
+def read_pax(content: bytes) -> Iterator[tuple[str, str]]:
+    """The records of an extended header (POSIX.1-2001, pax); what is malformed ends them."""
     position = 0
     while position < len(content):
         head, space, _ = content[position : position + 20].partition(b" ")
         if not space or not head.isdigit() or int(head) <= len(head):
             return
-        record = content[position + len(head) + 1 : position + int(head)].rstrip(b"\n")
+        record = content[position + len(head) + 1 : position + int(head)].removesuffix(b"\n")
         key, equals, value = record.partition(b"=")
-        if equals and key in {b"path", b"linkpath", b"size"}:
-            yield key.decode("ascii"), _text(value)
+        if equals and key.isascii():
+            whole = value.partition(b"\x00")[0] if key in {b"path", b"linkpath"} else value
+            yield key.decode("ascii"), whole.decode("utf-8", "surrogateescape")
         position += int(head)
 
 
-def _text(field: bytes) -> str:
+def read_text(field: bytes) -> str:
+    """A field of a header block, up to its first NUL."""
     return field.partition(b"\x00")[0].decode("utf-8", "surrogateescape")
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
+    """A path within the root, whatever it climbs over; empty for the root itself."""
     return posixpath.normpath(f"/{name}").lstrip("/")
