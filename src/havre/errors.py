@@ -24,6 +24,7 @@ classes from the wire. ``code`` is always one of the fourteen codes of the OCI d
     │   └── WrongCredentials        401 UNAUTHORIZED
     ├── Denied                      403 DENIED
     │   ├── Conflict                409 DENIED
+    │   ├── OverPlan                403 DENIED
     │   └── StorageFull             507 DENIED
     ├── Unsupported                 405 UNSUPPORTED
     ├── InputInvalid                400 UNSUPPORTED
@@ -195,6 +196,10 @@ class Conflict(Denied):
     """The name is taken, or the thing was changed meanwhile."""
 
     status = 409
+
+
+class OverPlan(Denied):
+    """The plan of an account does not allow it. Answers add where its plan and usage are shown."""
 
 
 class StorageFull(Denied):

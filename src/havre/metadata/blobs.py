@@ -20,6 +20,7 @@ _LINKED = _BLOB.join_from(blobs, repository_blobs).where(
     blobs.c.digest == bindparam("digest"), repository_blobs.c.repository_id == bindparam("repository_id")
 )
 _ID = select(blobs.c.id).where(blobs.c.digest == bindparam("digest"))
+_ID_AND_SIZE = select(blobs.c.id, blobs.c.size).where(blobs.c.digest == bindparam("digest"))
 _UNLINK = delete(repository_blobs).where(
     repository_blobs.c.repository_id == bindparam("repository_id"),
     repository_blobs.c.blob_id == _ID.scalar_subquery(),
@@ -56,12 +57,12 @@ class BlobRows:
 
     def link(self, repository_id: int, digest: Digest, at: Instant) -> None:
         """Link known content to a repository; linking again does nothing. Raises BlobUnknown for unknown content."""
-        blob_id = self._connection.execute(_ID, {"digest": digest}).scalar()
-        if blob_id is None:
+        known = self._connection.execute(_ID_AND_SIZE, {"digest": digest}).first()
+        if known is None:
             raise BlobUnknown(f"there is no content {digest}", detail={"digest": digest})
         self._connection.execute(
             insert_new(self._connection, repository_blobs),
-            {"repository_id": repository_id, "blob_id": blob_id, "linked": at},
+            {"repository_id": repository_id, "blob_id": known[0], "size": known[1], "linked": at},
         )
 
     def unlink(self, repository_id: int, digest: Digest) -> bool:

@@ -18,11 +18,14 @@ from havre.metadata.mailed_links import MailedLinkRows
 from havre.metadata.manifests import ManifestRows
 from havre.metadata.moves import MoveRows
 from havre.metadata.pulls import PullRows
+from havre.metadata.quotas import QuotaRows
 from havre.metadata.readmes import ReadmeRows
 from havre.metadata.redirects import RedirectRows
 from havre.metadata.repositories import RepositoryRows
+from havre.metadata.search import SearchRows
 from havre.metadata.sessions import SessionRows
 from havre.metadata.settings import SettingRows
+from havre.metadata.stars import StarRows
 from havre.metadata.tag_lists import TagListRows
 from havre.metadata.tag_removal import RemovalRows
 from havre.metadata.tags import TagRows
@@ -146,3 +149,18 @@ class Rows:
     def audit(self) -> AuditRows:
         """Who did what."""
         return AuditRows(self.connection)
+
+    @cached_property
+    def quotas(self) -> QuotaRows:
+        """What namespaces may hold."""
+        return QuotaRows(self.connection)
+
+    @cached_property
+    def search(self) -> SearchRows:
+        """Repositories by their words and what they hold."""
+        return SearchRows(self.connection)
+
+    @cached_property
+    def stars(self) -> StarRows:
+        """Who starred what."""
+        return StarRows(self.connection)

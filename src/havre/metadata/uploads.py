@@ -22,6 +22,7 @@ _GET = select(
     uploads.c.size,
     uploads.c.prefixes,
     uploads.c.algorithm,
+    uploads.c.room,
 ).where(_THIS)
 _ADVANCE = (
     update(uploads)
@@ -53,7 +54,7 @@ class UploadRows:
         row = self._connection.execute(_GET, {"upload_id": upload_id}).first()
         if row is None:
             return None
-        identity, repository, user_id, created, updated, size, prefixes, algorithm = row
+        identity, repository, user_id, created, updated, size, prefixes, algorithm, room = row
         return UploadRecord(
             identity,
             RepositoryName(repository),
@@ -63,6 +64,7 @@ class UploadRows:
             size,
             {name: Digest(digest) for name, digest in orjson.loads(prefixes).items()},
             algorithm,
+            room,
         )
 
     def add(self, upload: UploadRecord) -> None:
@@ -78,6 +80,7 @@ class UploadRows:
                 "prefixes": _prefixes(upload),
                 "created": upload.created,
                 "updated": upload.updated,
+                "room": upload.room,
             },
         )
 

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from havre.oci.digest import Digest, Hasher
 from havre.oci.names import Namespace, RepositoryName, Tag
 from havre.oci.ranges import ByteRange
+from havre.registry.quota_ports import QuotaRows
 from havre.registry.records import (
     AuditEvent,
     BlobRecord,
@@ -26,6 +27,7 @@ from havre.registry.records import (
     Visibility,
 )
 from havre.registry.repository_ports import CollaboratorRows, MoveRows, RedirectRows, TransferRows
+from havre.registry.search_ports import SearchRows, StarRows
 from havre.registry.tag_ports import PullRows, RemovalRows, TagListRows, TagRows
 
 T = TypeVar("T")
@@ -294,6 +296,12 @@ class Rows(Protocol):
     def pulls(self) -> PullRows: ...
     @property
     def uploads(self) -> UploadRows: ...
+    @property
+    def search(self) -> SearchRows: ...
+    @property
+    def stars(self) -> StarRows: ...
+    @property
+    def quotas(self) -> QuotaRows: ...
     @property
     def audit(self) -> AuditRows: ...
 

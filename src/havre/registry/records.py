@@ -137,6 +137,8 @@ class UploadRecord:
     prefixes: Mapping[str, Digest] = field(default_factory=dict)
     algorithm: str = "sha256"
     """What the client said it will name the blob by (``digest-algorithm=``)."""
+    room: int | None = None
+    """Bytes that its namespace had left when it began; None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from havre.metadata.schema.hub import (
     stars,
     transfers,
 )
+from havre.metadata.schema.inside import tree_pages, trees
 from havre.metadata.schema.people import (
     access_tokens,
     authenticators,

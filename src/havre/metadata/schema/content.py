@@ -47,7 +47,8 @@ repositories = Table(
     Index(None, "namespace_id", "updated"),
     Index(None, "storage"),
     Index("ix_repositories_private", "namespace_id", sqlite_where=_PRIVATE, postgresql_where=_PRIVATE),
-    Index(None, "deleted"),
+    # Only of those that are: otherwise SQLite would take it to find the others, and sort them all.
+    Index(None, "deleted", sqlite_where=text("deleted IS NOT NULL"), postgresql_where=text("deleted IS NOT NULL")),
     CheckConstraint("visibility IN ('public', 'private')", name="visibility"),
     sqlite_autoincrement=True,
 )

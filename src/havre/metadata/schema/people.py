@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     String,
@@ -40,7 +41,7 @@ users = Table(
         comment="light, dark, or empty: as the browser wants",
     ),
     Column("email_verified", Time, nullable=True),
-    Column("plan_id", Id, nullable=True, comment="none: the default plan"),
+    Column("plan_id", Id, nullable=True, index=True, comment="none: the default plan"),
     Column("closed", Time, nullable=True, comment="the account was deleted; its name is never given again"),
     sqlite_autoincrement=True,
 )
@@ -54,6 +55,7 @@ namespaces = Table(
     Column("kind", String, nullable=False, comment="user, organisation or official"),
     Column("user_id", Id, ForeignKey("users.id"), nullable=True, index=True),
     Column("created", Time, nullable=False),
+    Column("storage", BigInteger, nullable=False, server_default="0", comment="bytes, but for storage_changes"),
     CheckConstraint("kind IN ('user', 'organisation', 'official')", name="kind"),
 )
 
@@ -100,6 +102,8 @@ login_failures = Table(
 )
 
 
+_DEFAULT = text("is_default")
+
 plans = Table(
     "plans",
     metadata,
@@ -111,6 +115,7 @@ plans = Table(
     Column("storage", BigInteger, nullable=True, comment="bytes of private and public content; none: without limit"),
     Column("collaborators", Integer, nullable=True, comment="per private repository; none: without limit"),
     Column("created", Time, nullable=False),
+    Index("ix_plans_default", "is_default", unique=True, sqlite_where=_DEFAULT, postgresql_where=_DEFAULT),
 )
 
 authenticators = Table(

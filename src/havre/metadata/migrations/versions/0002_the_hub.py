@@ -23,9 +23,8 @@ from sqlalchemy import (
     text,
 )
 
-from havre.metadata.storage_figures import begin_counting
-
 from havre.metadata import search_index
+from havre.metadata.storage_figures import begin_counting
 
 revision = "0002"
 down_revision = "0001"
@@ -41,6 +40,7 @@ def upgrade() -> None:
     _people()
     _repositories()
     _work()
+    _inside()
     _columns()
     _storage()
     op.execute("INSERT INTO readmes (repository_id, text) SELECT id, readme FROM repositories WHERE readme != ''")
@@ -212,6 +212,32 @@ def _work() -> None:
     )
 
 
+def _inside() -> None:
+    op.create_table(
+        "trees",
+        _id(),
+        Column("kind", String, nullable=False, comment="layer, changes, image or compare"),
+        Column("key", Bytewise, nullable=False, comment="the digest of the layer, or what stands for several"),
+        Column("format", Integer, nullable=False),
+        Column("published", Time, nullable=True, comment="until then nobody sees it"),
+        Column("used", Time, nullable=False),
+        Column("size", BigInteger, nullable=False, default=0, comment="of its pages"),
+        Column("problem", Text, nullable=False, default="", comment="why it can not be read; it has no pages then"),
+        Column("summary", Text, nullable=False, default="{}", comment="JSON"),
+        Column("directory", LargeBinary, nullable=False, default=b""),
+        Index(None, "kind", "key"),
+        Index(None, "used"),
+        CheckConstraint("kind IN ('layer', 'changes', 'image', 'compare')", name="kind"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "tree_pages",
+        Column("tree_id", Id, ForeignKey("trees.id", ondelete="CASCADE"), primary_key=True),
+        Column("position", Integer, primary_key=True),
+        Column("content", LargeBinary, nullable=False),
+    )
+
+
 def _columns() -> None:
     added: dict[str, list[Column[object]]] = {
         "users": [
@@ -270,7 +296,10 @@ def _columns() -> None:
     op.create_index(op.f("ix_repositories_updated"), "repositories", ["updated"])
     for columns in (["pulls", "stars"], ["stars"], ["namespace_id", "updated"]):
         op.create_index(op.f(f"ix_repositories_{'_'.join(columns)}"), "repositories", columns)
-    op.create_index(op.f("ix_repositories_deleted"), "repositories", ["deleted"])
+    there = text("deleted IS NOT NULL")
+    op.create_index(
+        op.f("ix_repositories_deleted"), "repositories", ["deleted"], sqlite_where=there, postgresql_where=there
+    )
     op.execute("UPDATE tags SET size = (SELECT total_size FROM manifests WHERE manifests.id = tags.manifest_id)")
     op.drop_index(op.f("ix_tags_repository_id_updated"), "tags")
     for column in ("updated", "size", "pulled"):

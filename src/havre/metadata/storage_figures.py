@@ -1,0 +1,169 @@
+"""How much each namespace and each repository stores: running figures that triggers keep, so that nobody scans.
+
+Content that several repositories of a namespace link counts once there: ``namespace_blobs`` says how many do. Every
+link and unlink leaves a line in ``storage_changes``, in its own transaction; ``fold`` adds the lines up into
+``namespaces.storage`` and ``repositories.storage`` now and then. What is stored is therefore the figure plus the lines
+that wait. Pushes at the same time write lines of their own and never the same row, which on PostgreSQL would have them
+wait for each other, and start anew.
+
+A repository that is deleted leaves its namespace at once, and comes back if it is restored. Triggers see every way that
+leads there: links, cascades, moves to another namespace. A migration that rebuilds one of the two tables that have
+them must call ``begin_counting`` again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sqlalchemy import Connection, bindparam, delete, select, text, update
+
+from havre.metadata.schema import namespaces, repositories, storage_changes
+
+FOLD_BATCH = 2_000
+"""Lines added up in one unit of work."""
+
+_CHANGE = storage_changes.c
+_WAITING = select(_CHANGE.id).order_by(_CHANGE.id).limit(FOLD_BATCH)
+_TAKE = (
+    delete(storage_changes)
+    .where(_CHANGE.id.in_(_WAITING))
+    .returning(_CHANGE.namespace_id, _CHANGE.repository_id, _CHANGE.namespace_bytes, _CHANGE.repository_bytes)
+)
+_ANY = select(_CHANGE.id).limit(1)
+_NAMESPACE = (
+    update(namespaces)
+    .where(namespaces.c.id == bindparam("this"))
+    .values(storage=namespaces.c.storage + bindparam("more"))
+)
+_REPOSITORY = (
+    update(repositories)
+    .where(repositories.c.id == bindparam("this"))
+    .values(storage=repositories.c.storage + bindparam("more"))
+)
+
+
+def waiting(connection: Connection) -> bool:
+    """Is there anything to fold?"""
+    return connection.execute(_ANY).first() is not None
+
+
+def fold(connection: Connection) -> int:
+    """Add a batch of lines up; returns how many there were."""
+    of_namespaces: Counter[int] = Counter()
+    of_repositories: Counter[int] = Counter()
+    taken = connection.execute(_TAKE).all()
+    for namespace_id, repository_id, namespace_bytes, repository_bytes in taken:
+        of_namespaces[namespace_id] += namespace_bytes
+        of_repositories[repository_id] += repository_bytes
+    for statement, sums in ((_NAMESPACE, of_namespaces), (_REPOSITORY, of_repositories)):
+        # In one order everywhere, so that two processes wait for each other but never deadlock.
+        values = [{"this": identity, "more": more} for identity, more in sorted(sums.items()) if more]
+        if values:
+            connection.execute(statement, values)
+    return len(taken)
+
+
+def begin_counting(connection: Connection) -> None:
+    """Count everything that is there, and set the triggers that count from now on."""
+    for statement in (*_COUNT, *(_SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL)):
+        connection.execute(text(statement.replace(":", "\\:")))
+
+
+_COUNT = (
+    "DELETE FROM storage_changes",
+    "DELETE FROM namespace_blobs",
+    "INSERT INTO namespace_blobs (namespace_id, blob_id, size, links)"
+    " SELECT repositories.namespace_id, repository_blobs.blob_id, max(repository_blobs.size), count(*)"
+    " FROM repository_blobs JOIN repositories ON repositories.id = repository_blobs.repository_id"
+    " WHERE repositories.deleted IS NULL GROUP BY repositories.namespace_id, repository_blobs.blob_id",
+    "UPDATE namespaces SET storage ="
+    " (SELECT coalesce(sum(size), 0) FROM namespace_blobs WHERE namespace_id = namespaces.id)",
+    "UPDATE repositories SET storage ="
+    " (SELECT coalesce(sum(size), 0) FROM repository_blobs WHERE repository_id = repositories.id)",
+)
+
+# The same steps for both engines. {ns} is the namespace, {repository} the repository.
+_OF_IT = "SELECT blob_id FROM repository_blobs WHERE repository_id = {repository}"
+_LEAVE = (
+    f"UPDATE namespace_blobs SET links = links - 1 WHERE namespace_id = {{ns}} AND blob_id IN ({_OF_IT});"
+    " INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)"
+    " SELECT {ns}, {repository}, -coalesce(sum(size), 0), 0 FROM namespace_blobs"
+    f" WHERE namespace_id = {{ns}} AND links = 0 AND blob_id IN ({_OF_IT});"
+    f" DELETE FROM namespace_blobs WHERE namespace_id = {{ns}} AND links = 0 AND blob_id IN ({_OF_IT});"
+)
+_ENTER = (
+    " INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)"
+    " SELECT {ns}, {repository}, coalesce(sum(size), 0), 0 FROM repository_blobs AS mine"
+    " WHERE repository_id = {repository} AND NOT EXISTS"
+    " (SELECT 1 FROM namespace_blobs WHERE namespace_id = {ns} AND blob_id = mine.blob_id);"
+    " INSERT INTO namespace_blobs (namespace_id, blob_id, size, links)"
+    " SELECT {ns}, blob_id, size, 1 FROM repository_blobs WHERE repository_id = {repository}"
+    " ON CONFLICT (namespace_id, blob_id) DO UPDATE SET links = namespace_blobs.links + 1;"
+)
+_HERE = "id = {row}.repository_id"
+_KNOWN = (
+    "EXISTS (SELECT 1 FROM namespace_blobs WHERE namespace_blobs.namespace_id = repositories.namespace_id"
+    " AND namespace_blobs.blob_id = {row}.blob_id{more})"
+)
+_LINK = (
+    " INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)"
+    f" SELECT namespace_id, id, CASE WHEN deleted IS NOT NULL OR {_KNOWN.format(row='NEW', more='')}"
+    " THEN 0 ELSE NEW.size END, NEW.size"
+    f" FROM repositories WHERE {_HERE.format(row='NEW')};"
+    " INSERT INTO namespace_blobs (namespace_id, blob_id, size, links)"
+    f" SELECT namespace_id, NEW.blob_id, NEW.size, 1 FROM repositories WHERE {_HERE.format(row='NEW')}"
+    " AND deleted IS NULL ON CONFLICT (namespace_id, blob_id) DO UPDATE SET links = namespace_blobs.links + 1;"
+)
+_COUNTED = f"SELECT namespace_id FROM repositories WHERE {_HERE.format(row='OLD')} AND deleted IS NULL"
+_UNLINK = (
+    f"UPDATE namespace_blobs SET links = links - 1 WHERE blob_id = OLD.blob_id AND namespace_id = ({_COUNTED});"
+    " INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)"
+    f" SELECT namespace_id, id, CASE WHEN {_KNOWN.format(row='OLD', more=' AND links = 0')}"
+    " THEN -OLD.size ELSE 0 END, -OLD.size"
+    f" FROM repositories WHERE {_HERE.format(row='OLD')};"
+    f" DELETE FROM namespace_blobs WHERE blob_id = OLD.blob_id AND links = 0 AND namespace_id = ({_COUNTED});"
+)
+_MOVED = "OLD.namespace_id <> NEW.namespace_id OR (OLD.deleted IS NULL) <> (NEW.deleted IS NULL)"
+_LEAVE_OLD = _LEAVE.format(ns="OLD.namespace_id", repository="OLD.id")
+_ENTER_NEW = _ENTER.format(ns="NEW.namespace_id", repository="NEW.id")
+
+_WHEN = {
+    "storage_link": ("AFTER INSERT ON repository_blobs", "", _LINK),
+    "storage_unlink": ("AFTER DELETE ON repository_blobs", "", _UNLINK),
+    # Before: the cascade that follows finds no repository any more, and counts nothing.
+    "storage_remove": ("BEFORE DELETE ON repositories", "OLD.deleted IS NULL", _LEAVE_OLD),
+    "storage_leave": (
+        "AFTER UPDATE OF namespace_id, deleted ON repositories",
+        f"OLD.deleted IS NULL AND ({_MOVED})",
+        _LEAVE_OLD,
+    ),
+    "storage_reenter": (
+        "AFTER UPDATE OF namespace_id, deleted ON repositories",
+        f"NEW.deleted IS NULL AND ({_MOVED})",
+        _ENTER_NEW,
+    ),
+}
+
+
+def _when(condition: str) -> str:
+    return f" WHEN ({condition})" if condition else ""
+
+
+_SQLITE = tuple(
+    statement
+    for name, (event, condition, body) in _WHEN.items()
+    for statement in (
+        f"DROP TRIGGER IF EXISTS {name}",
+        f"CREATE TRIGGER {name} {event} FOR EACH ROW{_when(condition)} BEGIN {body} END",
+    )
+)
+_POSTGRESQL = tuple(
+    statement
+    for name, (event, condition, body) in _WHEN.items()
+    for statement in (
+        f"CREATE OR REPLACE FUNCTION havre_{name}() RETURNS trigger LANGUAGE plpgsql AS $body$"
+        f" BEGIN {body} RETURN {'OLD' if event.startswith('BEFORE') else 'NULL'}; END $body$",
+        f"DROP TRIGGER IF EXISTS {name} ON {event.split()[-1]}",
+        f"CREATE TRIGGER {name} {event} FOR EACH ROW{_when(condition)} EXECUTE FUNCTION havre_{name}()",
+    )
+)
