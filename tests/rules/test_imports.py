@@ -16,9 +16,11 @@ INWARD = {
     "access": {"registry", "oci", "errors", "config"},
     "storage": {"access", "registry", "oci", "errors", "config"},
     "metadata": {"access", "registry", "oci", "errors", "config"},
+    # Reads what someone packed, in a process of its own: it needs the meaning, and neither bytes' store nor rows.
+    "layers": {"registry", "oci", "errors", "config"},
     # One process, two halves: the server's composition root mounts the pages, the pages use its addresses.
-    "server": {"web", "storage", "metadata", "access", "registry", "oci", "errors", "config"},
-    "web": {"server", "storage", "metadata", "access", "registry", "oci", "errors", "config"},
+    "server": {"web", "layers", "storage", "metadata", "access", "registry", "oci", "errors", "config"},
+    "web": {"server", "layers", "storage", "metadata", "access", "registry", "oci", "errors", "config"},
     "client": {"oci", "errors"},
     "images": {"oci", "errors"},
 }

@@ -13,6 +13,7 @@ from havre.metadata.authenticators import AuthenticatorRows
 from havre.metadata.belongings import BelongingRows
 from havre.metadata.blobs import BlobRows
 from havre.metadata.collaborators import CollaboratorRows
+from havre.metadata.jobs import JobRows
 from havre.metadata.login_failures import LoginFailureRows
 from havre.metadata.mailed_links import MailedLinkRows
 from havre.metadata.manifests import ManifestRows
@@ -30,6 +31,7 @@ from havre.metadata.tag_lists import TagListRows
 from havre.metadata.tag_removal import RemovalRows
 from havre.metadata.tags import TagRows
 from havre.metadata.transfers import TransferRows
+from havre.metadata.trees import TreeRows
 from havre.metadata.uploads import UploadRows
 
 
@@ -104,6 +106,16 @@ class Rows:
     def uploads(self) -> UploadRows:
         """Uploads in flight."""
         return UploadRows(self.connection)
+
+    @cached_property
+    def jobs(self) -> JobRows:
+        """Work that must be done once."""
+        return JobRows(self.connection)
+
+    @cached_property
+    def trees(self) -> TreeRows:
+        """What is inside layers and images."""
+        return TreeRows(self.connection)
 
     @cached_property
     def accounts(self) -> AccountRows:

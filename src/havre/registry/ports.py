@@ -14,6 +14,8 @@ from typing import Protocol, TypeVar
 from havre.oci.digest import Digest, Hasher
 from havre.oci.names import Namespace, RepositoryName, Tag
 from havre.oci.ranges import ByteRange
+from havre.registry.inside.ports import TreeRows
+from havre.registry.job_ports import JobRows
 from havre.registry.quota_ports import QuotaRows
 from havre.registry.records import (
     AuditEvent,
@@ -304,6 +306,10 @@ class Rows(Protocol):
     def quotas(self) -> QuotaRows: ...
     @property
     def audit(self) -> AuditRows: ...
+    @property
+    def jobs(self) -> JobRows: ...
+    @property
+    def trees(self) -> TreeRows: ...
 
 
 class Metadata(Protocol):
