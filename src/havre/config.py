@@ -198,6 +198,19 @@ class Config:
     )
     session_days: int = _limit(30, 1, 365, "Days after which a browser that was not seen has to sign in again.")
     manifest_max: int = _limit(4 * 1024 * 1024, 64 * 1024, 32 * 1024 * 1024, "Largest manifest accepted, in bytes.")
+    undo_days: int = _limit(7, 1, 90, "Days for which a deleted repository can be restored.")
+    readme_pictures: str = _option(
+        "fetch",
+        ("fetch", "link"),
+        "Pictures in overviews: fetched by this server and shown from its own address (fetch), or shown as links (link).",
+    )
+    outbound_networks: Networks = _setting(
+        (),
+        _networks,
+        "Private networks that this server may fetch from when people name addresses in them, pictures say.",
+        {"type": ["array", "string"], "items": {"type": "string"}},
+        shown_default="none",
+    )
     upload_expiry_hours: int = _limit(
         24, 1, 24 * 30, "Hours after which an upload that nobody goes on with is removed."
     )

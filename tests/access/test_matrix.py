@@ -178,7 +178,7 @@ class World:
         name = REPOSITORIES[where]
         if where == "absent":
             with contextlib.suppress(NameUnknown):
-                await self.havre.app.repositories.delete(RepositoryName(name))
+                await self.havre.app.deletion.delete(RepositoryName(name))
             return
         owner = await self.havre.caller("alice", name)
         await owner.push_image(name, "latest", seed="matrix")

@@ -124,10 +124,10 @@ async def test_search_by_namespace_and_pages(inside: InProcess):
 
 async def test_removed_with_everything_in_it(pushed: Caller, inside: InProcess):
     location = await pushed.start_upload(APP)
-    await inside.app.repositories.delete(APP)
+    await inside.app.deletion.delete(APP)
     for target in ("manifests/latest", "tags/list", f"blobs/{image(APP).layers[0]}"):
         assert (await pushed.get(f"/v2/{APP}/{target}")).code == "NAME_UNKNOWN"
     with pytest.raises(NameUnknown):
-        await inside.app.repositories.delete(APP)
+        await inside.app.deletion.delete(APP)
     # An upload under way then is a first push again.
     assert (await pushed("PATCH", location, (), b"late")).status == 202

@@ -55,7 +55,7 @@ async def test_pulls_that_can_not_be_written_are_kept(alice: Caller, inside: InP
 async def test_a_repository_that_is_gone_is_not_counted(alice: Caller, inside: InProcess):
     await alice.push_image("alice/app", "latest")
     await alice.get("/v2/alice/app/manifests/latest")
-    await inside.app.repositories.delete(APP)
+    await inside.app.deletion.delete(APP)
     await inside.app.pull_counter.flush(inside.app)
     assert inside.snapshot()["table repositories"] == []
 

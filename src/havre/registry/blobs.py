@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from havre.errors import BlobUnknown
+from havre.errors import BlobUnknown, NameUnknown
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange
 from havre.registry.memory import Memory
+from havre.registry.naming import ensure, follow, writable
 from havre.registry.ports import BlobStore, Clock, Elsewhere, LocalFile, Metadata, Rows
 from havre.registry.records import BlobRecord, Viewer
-from havre.registry.repositories import ensure, find
 
 
 class Blobs:
@@ -53,8 +53,11 @@ class Blobs:
         def seek(rows: Rows) -> BlobRecord | None:
             if source is None:
                 return rows.blobs.mountable(viewer, digest)
-            repository = rows.repositories.get(source)
-            return rows.blobs.linked(repository.id, digest) if repository else None
+            try:
+                repository = follow(rows, source)
+            except NameUnknown:
+                return None
+            return rows.blobs.linked(repository.id, digest)
 
         now = self._clock()
 
@@ -73,7 +76,7 @@ class Blobs:
         """Take the blob out of this repository; raises NameUnknown or BlobUnknown. Its bytes go when nothing links them."""
 
         def work(rows: Rows) -> None:
-            if not rows.blobs.unlink(find(rows, name).id, digest):
+            if not rows.blobs.unlink(writable(rows, name).id, digest):
                 raise _unknown(name, digest)
 
         await self._metadata.write(work)
@@ -81,7 +84,7 @@ class Blobs:
 
 def linked(rows: Rows, name: RepositoryName, digest: Digest) -> BlobRecord:
     """The blob, if the repository links it, within a unit of work; raises NameUnknown or BlobUnknown."""
-    blob = rows.blobs.linked(find(rows, name).id, digest)
+    blob = rows.blobs.linked(follow(rows, name).id, digest)
     if blob is None:
         raise _unknown(name, digest)
     return blob

@@ -16,9 +16,9 @@ from havre.oci.names import RepositoryName
 from havre.oci.reference import Reference
 from havre.registry.blobs import Blobs
 from havre.registry.manifests import MAX_CONFIG, Manifests
+from havre.registry.naming import follow
 from havre.registry.ports import Metadata, Rows
 from havre.registry.records import ManifestRecord
-from havre.registry.repositories import find
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Images:
             return []
 
         def work(rows: Rows) -> dict[Digest, int]:
-            return rows.manifests.sizes(find(rows, name).id, [one.digest for one in manifest.manifests])
+            return rows.manifests.sizes(follow(rows, name).id, [one.digest for one in manifest.manifests])
 
         sizes = await self._metadata.read(work)
         return [

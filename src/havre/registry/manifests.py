@@ -15,10 +15,10 @@ from havre.oci.reference import Reference
 from havre.registry.blobs import Blobs
 from havre.registry.events import Deleted, Events, Pulled, Pushed
 from havre.registry.memory import Memory
+from havre.registry.naming import ensure, follow, writable
 from havre.registry.policy import check_complete, needed
 from havre.registry.ports import Clock, Metadata, Rows
 from havre.registry.records import Instant, ManifestRecord, Repository
-from havre.registry.repositories import ensure, find
 from havre.registry.tags import assign, remove
 
 MAX_CONFIG = 1024 * 1024
@@ -51,7 +51,7 @@ class Manifests:
         """The manifest's exact bytes; raises NameUnknown or ManifestUnknown. ``pull`` is False for a mere check."""
 
         def work(rows: Rows) -> tuple[Repository, ManifestRecord | None]:
-            repository = find(rows, name)
+            repository = follow(rows, name)
             if isinstance(reference, Digest):
                 return repository, rows.manifests.get(repository.id, reference)
             return repository, rows.manifests.tagged(repository.id, reference)
@@ -95,7 +95,7 @@ class Manifests:
             rows.manifests.add(repository.id, record, _edges(manifest))
             for tag in names:
                 assign(rows, repository, tag, digest, user_id, now)
-            rows.repositories.change(repository.id, updated=now)
+            rows.repositories.change(repository.id, updated=now, pushed_by=user_id)
             return repository.id
 
         repository_id = await self._metadata.write(work)
@@ -107,7 +107,7 @@ class Manifests:
         now = self._clock()
 
         def work(rows: Rows) -> tuple[Repository, tuple[Tag, ...]]:
-            repository = find(rows, name)
+            repository = writable(rows, name)
             tags = tuple(rows.tags.of(repository.id, digest))
             for tag in tags:
                 remove(rows, repository, tag, user_id, now)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from havre.errors import ManifestBlobUnknown, TooManyRequests
+from havre.errors import Denied, ManifestBlobUnknown, TooManyRequests
 from havre.oci.digest import Digest
 from havre.oci.manifest import Manifest
 from havre.oci.mediatypes import may_be_elsewhere
+from havre.registry.records import Repository
 
 
 def needed(manifest: Manifest) -> set[Digest]:
@@ -30,6 +31,14 @@ def check_complete(manifest: Manifest, absent: Collection[Digest], *, sparse: bo
         f"the manifest refers to {what} that this repository does not have: {first}{more}; push them first",
         detail=[{"digest": str(one)} for one in sorted(absent)[:20]],
     )
+
+
+def check_writable(repository: Repository) -> None:
+    """Refuse a change of what an archived repository holds; raises Denied."""
+    if repository.archived is not None:
+        raise Denied(
+            f"{repository.name} is archived: it can be pulled, not changed; its owner can end that in its settings"
+        )
 
 
 def check_uploads(running: int, limit: int) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from havre.errors import NameUnknown
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName
+from havre.registry.naming import follow
 from havre.registry.ports import Metadata, Rows
 from havre.registry.records import ManifestRecord
 
@@ -26,7 +28,10 @@ class Referrers:
         """
 
         def work(rows: Rows) -> Sequence[ManifestRecord]:
-            repository = rows.repositories.get(name)
-            return rows.manifests.referrers(repository.id, subject, artifact_types, after, limit) if repository else ()
+            try:
+                repository = follow(rows, name)
+            except NameUnknown:
+                return ()
+            return rows.manifests.referrers(repository.id, subject, artifact_types, after, limit)
 
         return await self._metadata.read(work)

@@ -6,20 +6,30 @@ stopped: a closing PUT without a body compares two digests and reads nothing aga
 
 from __future__ import annotations
 
+import contextlib
 import re
 import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
 
-from havre.errors import ClientGone, DigestInvalid, SizeInvalid, UploadBusy, UploadRangeInvalid, UploadUnknown
+from havre.errors import (
+    ClientGone,
+    DigestInvalid,
+    OverPlan,
+    SizeInvalid,
+    UploadBusy,
+    UploadRangeInvalid,
+    UploadUnknown,
+)
 from havre.oci.digest import ALGORITHMS, Digest, Hasher
 from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange
+from havre.registry.naming import ensure, pushable
 from havre.registry.policy import check_uploads
 from havre.registry.ports import Body, Clock, Metadata, Rows, UploadStore
+from havre.registry.quotas import bounded, check_finish, check_size, check_start
 from havre.registry.records import BlobRecord, UploadRecord
-from havre.registry.repositories import ensure
 
 MAX_HASHERS = 1_000
 """Running digests kept in memory for the next chunk; a lost one only costs reading its bytes again."""
@@ -47,22 +57,27 @@ class Uploads:
         self._limits = limits
         self._hashers: OrderedDict[str, Hasher] = OrderedDict()
 
-    async def start(self, name: RepositoryName, user_id: int | None, algorithm: str = "sha256") -> UploadRecord:
-        """Begin an upload whose blob will be named by ``algorithm``.
+    async def start(
+        self, name: RepositoryName, user_id: int | None, algorithm: str = "sha256", announced: int = 0
+    ) -> UploadRecord:
+        """Begin an upload whose blob will be named by ``algorithm`` and have ``announced`` bytes (0: not told yet).
 
-        Raises DigestInvalid for an algorithm we do not have, TooManyRequests beyond the account's limit.
+        Raises DigestInvalid for an algorithm we do not have, TooManyRequests beyond the account's limit, and what
+        ``naming.pushable`` and ``quotas.check_start`` raise, before any byte is sent.
         """
         if algorithm not in ALGORITHMS:
             raise DigestInvalid(f"unsupported digest algorithm {algorithm[:40]!r}: use one of {', '.join(ALGORITHMS)}")
         now = self._clock()
         upload = UploadRecord(str(uuid.uuid4()), name, user_id, now, now, algorithm=algorithm)
 
-        def work(rows: Rows) -> None:
+        def work(rows: Rows) -> UploadRecord:
             check_uploads(rows.uploads.count(user_id), self._limits.per_account)
-            rows.uploads.add(upload)
+            pushable(rows, name)
+            begun = replace(upload, room=check_start(rows.quotas, name, announced))
+            rows.uploads.add(begun)
+            return begun
 
-        await self._metadata.write(work, durable=False)
-        return upload
+        return await self._metadata.write(work, durable=False)
 
     async def get(self, name: RepositoryName, upload_id: str) -> UploadRecord:
         """The upload, if it belongs to this repository; raises UploadUnknown."""
@@ -83,7 +98,7 @@ class Uploads:
         _check_start(upload, span)
         hasher = await self._hasher(upload, upload.algorithm)
         try:
-            await self._store.append(upload.id, upload.size, body, hasher)
+            await self._append(upload, body, hasher, span)
         except ClientGone:
             await self._advance(upload, hasher)
             raise
@@ -102,7 +117,7 @@ class Uploads:
         size, actual = upload.size, upload.prefixes.get(digest.algorithm)
         if body is not None:
             hasher = await self._hasher(upload, digest.algorithm)
-            size = await self._store.append(upload.id, upload.size, body, hasher)
+            size = await self._append(upload, body, hasher, span)
             _check_length(upload, span, hasher)
             actual = hasher.digest(digest.algorithm)
         elif actual is None or size == 0:
@@ -112,6 +127,9 @@ class Uploads:
                 f"the {size} bytes received have the digest {actual}, not {digest}",
                 detail={"digest": str(digest), "actual": str(actual)},
             )
+        if upload.room is not None:
+            async with self._within_plan(upload):
+                await self._metadata.read(lambda rows: check_finish(rows.quotas, upload.repository, digest, size))
         return await self._keep(upload, digest, size)
 
     async def cancel(self, upload: UploadRecord) -> None:
@@ -131,6 +149,25 @@ class Uploads:
             if len(stale) < EXPIRY_BATCH:
                 return removed + await self._store.stale(self._known)
 
+    async def _append(self, upload: UploadRecord, body: Body, hasher: Hasher, span: ByteRange | None) -> int:
+        """Have the store take the body, as far as the plan has room for it; returns the upload's size."""
+        if upload.room is None:
+            return await self._store.append(upload.id, upload.size, body, hasher)
+        async with self._within_plan(upload):
+            check_size(upload.repository, upload.room, upload.size + (span.length if span else 0))
+            within = bounded(body, upload.repository, upload.room, upload.size)
+            return await self._store.append(upload.id, upload.size, within, hasher)
+
+    @contextlib.asynccontextmanager
+    async def _within_plan(self, upload: UploadRecord) -> AsyncIterator[None]:
+        """What outgrows the plan can never be finished: its bytes go at once."""
+        try:
+            yield
+        except OverPlan:
+            self._hashers.pop(upload.id, None)
+            await self._forget(upload.id)
+            raise
+
     async def _forget(self, upload_id: str) -> bool:
         """Remove row and bytes; False if another request removed the row before."""
         gone = await self._metadata.write(lambda rows: rows.uploads.delete(upload_id), durable=False)
@@ -142,7 +179,7 @@ class Uploads:
         now = self._clock()
 
         def work(rows: Rows) -> BlobRecord:
-            repository = ensure(rows, upload.repository, now)
+            repository = ensure(rows, upload.repository, now, begun=upload.created)
             blob = rows.blobs.add(BlobRecord(digest, size, key), now)
             rows.blobs.link(repository.id, digest, now)
             rows.uploads.delete(upload.id)

@@ -17,13 +17,18 @@ from havre.config import Config
 from havre.errors import Unsupported
 from havre.metadata.engine import Database
 from havre.registry.blobs import Blobs
+from havre.registry.collaborators import Collaborators
+from havre.registry.deletion import Deletion
 from havre.registry.events import Events
 from havre.registry.images import Images
 from havre.registry.manifests import Manifests
 from havre.registry.ports import Clock
 from havre.registry.records import Instant, Visibility
 from havre.registry.referrers import Referrers
+from havre.registry.renames import Renames
 from havre.registry.repositories import Repositories
+from havre.registry.search import Search
+from havre.registry.stars import Stars
 from havre.registry.tags import Tags
 from havre.registry.uploads import UploadLimits, Uploads
 from havre.server import errors
@@ -86,6 +91,11 @@ class App:
         config, database, clock = self.config, self.database, self.clock
         limits = UploadLimits(config.uploads_per_account, config.upload_expiry_hours * 3600 * 1000)
         self.repositories = Repositories(database, clock)
+        self.renames = Renames(database, clock)
+        self.deletion = Deletion(database, clock, config.undo_days)
+        self.collaborators = Collaborators(database, clock)
+        self.search = Search(database)
+        self.stars = Stars(database, clock)
         self.blobs = Blobs(database, self.storage.blobs, clock)
         self.uploads = Uploads(database, self.storage.uploads, clock, limits)
         self.manifests = Manifests(database, self.blobs, clock, self.events, sparse=config.sparse_manifests == "accept")

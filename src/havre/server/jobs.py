@@ -83,6 +83,9 @@ class Jobs:
         removed = await self._app.uploads.expire()
         if removed:
             log.info("removed %d unfinished uploads", removed)
+        purged = await self._app.deletion.sweep()
+        if purged:
+            log.info("removed %d deleted repositories for good", purged)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:

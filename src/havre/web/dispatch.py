@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from havre.access.actors import Action
-from havre.access.permissions import may
+from havre.access.permissions import Standing, stand
 from havre.errors import HavreError, NameUnknown
 from havre.oci.names import RepositoryName
-from havre.registry.records import NamespaceRecord, Repository
+from havre.registry.records import Repository
 from havre.web import first_run, security
-from havre.web.contexts import repository_path
+from havre.web.contexts import manage_path, repository_path
 from havre.web.errors import error_page, foreign_form, not_found, wrong_method
 from havre.web.languages import LANGUAGES
 from havre.web.routes import PAGES, Demand
@@ -101,6 +102,8 @@ class Dispatcher:
             return not_found(visit)
         if row.action in {Demand.VIEW, Demand.MANAGE}:
             visit.repository, visit.may_manage = await self._repository(visit)
+            if (moved := _moved(visit)) is not None:
+                return moved
             if row.action is Demand.MANAGE and not visit.may_manage:
                 return visit.redirect(repository_path(visit.repository))
         return None
@@ -110,13 +113,31 @@ class Dispatcher:
         parameters = visit.request.path_params
         name = RepositoryName.parse("/".join(p for p in (parameters.get("namespace"), parameters["repository"]) if p))
 
-        def work(rows: Rows) -> tuple[Repository | None, NamespaceRecord | None]:
-            return rows.repositories.get(name), rows.repositories.namespace(name.namespace)
+        def work(rows: Rows) -> Standing:
+            return stand(rows, visit.actor, name)
 
-        repository, namespace = await self._app.database.read(work)
-        if repository is None or not may(visit.actor, Action.PULL, name, repository, namespace):
+        standing = await self._app.database.read(work)
+        if standing.repository is None:
             raise NameUnknown(f"repository {name} does not exist, or you may not see it")
-        return repository, may(visit.actor, Action.ADMIN, name, repository, namespace)
+        return standing.repository, Action.ADMIN in standing.actions
+
+
+def _moved(visit: Visit) -> Response | None:
+    """Where the page is now, if the path names its repository by a former name; the rest of the address is kept."""
+    parameters, repository = visit.request.path_params, visit.shown
+    before = RepositoryName.parse("/".join(p for p in (parameters.get("namespace"), parameters["repository"]) if p))
+    if repository.name == before:
+        return None
+    former = replace(repository, name=before)
+    path = visit.request.url.path
+    for place in (manage_path, repository_path):
+        if path == place(former) or path.startswith(f"{place(former)}/"):
+            target = place(repository) + path[len(place(former)) :]
+            query = f"?{visit.request.url.query}" if visit.request.url.query else ""
+            # 308 lets a form be sent again as it was.
+            status = 301 if visit.request.method in {"GET", "HEAD"} else 308
+            return RedirectResponse(target + query, status)
+    return None
 
 
 def _load(endpoint: str) -> PageFunction:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 from havre.access.actors import ANONYMOUS, Action, Actor
-from havre.access.permissions import may
-from havre.errors import Denied, NameUnknown, Unauthorized
+from havre.access.permissions import Standing, owns, stand
+from havre.errors import Conflict, Denied, NameUnknown, Unauthorized
 from havre.oci.names import RepositoryName
 from havre.registry.records import Repository
 from havre.server import urls
@@ -75,25 +75,34 @@ async def whole_account(actor: Annotated[Actor, Depends(account)]) -> Actor:
 async def admit(app: App, actor: Actor, name: RepositoryName, action: Action) -> Repository:
     """The repository, if ``actor`` may do ``action`` with it.
 
-    Raises NameUnknown if it does not exist or may not be seen, else Unauthorized or Denied.
+    Who reads is led on from a former name. Raises NameUnknown if it does not exist or may not be seen, Conflict for a
+    change by a former name, else Unauthorized or Denied.
     """
 
-    def work(rows: Rows) -> tuple[Repository | None, bool]:
-        repository, namespace = rows.repositories.get(name), rows.repositories.namespace(name.namespace)
-        if repository is None or not may(actor, Action.PULL, name, repository, namespace):
-            return None, False
-        return repository, may(actor, action, name, repository, namespace)
+    def work(rows: Rows) -> Standing:
+        return stand(rows, actor, name)
 
-    repository, allowed = await app.database.read(work)
+    standing = await app.database.read(work)
+    repository = standing.repository
     if repository is None:
         raise NameUnknown(f"repository {name} does not exist, or you may not see it", detail={"name": name})
-    if allowed:
+    if repository.name != name and action is not Action.PULL:
+        raise Conflict(f"{name} is now called {repository.name}: use that name", detail={"name": str(repository.name)})
+    if action in standing.actions:
         return repository
     if actor.anonymous:
         raise Unauthorized(f"sign in to change {name}")
     if not actor.covers(action, name):
         raise Denied(f"this access token may not {action.value} {name}: make one with a wider grant")
     raise Denied(f"{actor.name} may not change {name}: ask its owner, {name.namespace}")
+
+
+async def admit_owner(app: App, actor: Actor, name: RepositoryName) -> Repository:
+    """The repository, if ``actor`` owns it or administers the registry; raises as ``admit``."""
+    repository = await admit(app, actor, name, Action.ADMIN)
+    if not owns(actor, repository):
+        raise Denied(f"{actor.name} may not rename, give away or delete {name}: ask its owner, {name.namespace}")
+    return repository
 
 
 def repository_name(namespace: str, name: str) -> RepositoryName:

@@ -63,4 +63,4 @@ async def delete(request: Request, actor: Caller, namespace: str, name: str) -> 
     """Remove it with all its tags and images."""
     app, path = app_of(request), repository_name(namespace, name)
     await admit(app, actor, path, Action.ADMIN)
-    await app.repositories.delete(path)
+    await app.deletion.delete(path, by=actor)

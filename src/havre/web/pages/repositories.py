@@ -88,7 +88,7 @@ async def _delete(visit: Visit, repository: Repository, values: Mapping[str, str
         raise InputInvalid(
             visit.text("Type %(name)s exactly to delete the repository.", name=repository.name), field="confirm"
         )
-    await visit.app.repositories.delete(repository.name)
+    await visit.app.deletion.delete(repository.name, by=visit.actor, address=visit.address)
     return visit.redirect("/repositories")
 
 
