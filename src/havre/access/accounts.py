@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from havre.access.audit import OPERATOR, record
 from havre.access.passwords import Passwords, check_password
 from havre.access.ports import Metadata, Rows
 from havre.access.records import User
 from havre.errors import Conflict, Denied, InputInvalid
 from havre.oci.names import OFFICIAL
+from havre.registry.audit import Author
 from havre.registry.ports import Clock
 from havre.registry.records import Visibility
 
@@ -30,6 +32,10 @@ RESERVED = frozenset(
 _NAME = re.compile(r"[a-z0-9]{4,30}", re.ASCII)
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,187}[a-z0-9])?", re.ASCII)
 _LANGUAGES = ("", "en", "fr")
+_THEMES = ("", "light", "dark")
+
+MAX_BIO = 300
+"""Characters that people may say about themselves."""
 
 
 def check_name(name: str) -> str:
@@ -116,8 +122,10 @@ class Accounts:
         """Let a disabled account in again; its browsers have to sign in anew."""
         return await self._set_disabled(name, disabled=False)
 
-    async def set_password(self, user_id: int, new: str, *, keep_session: int | None = None) -> None:
-        """Change the password and end every session but ``keep_session``. Access tokens stay.
+    async def set_password(
+        self, user_id: int, new: str, *, keep_session: int | None = None, by: Author = OPERATOR, address: str = ""
+    ) -> None:
+        """Change the password and end every session but ``keep_session``, and every mailed link. Access tokens stay.
 
         Raises InputInvalid if the password breaks the rule or there is no such account.
         """
@@ -125,11 +133,13 @@ class Accounts:
         if user is None:
             raise InputInvalid(f"there is no account {user_id}")
         check_password(new, user.name)
-        hashed = await self._passwords.hash(new)
+        name, hashed, now = user.name, await self._passwords.hash(new), self._clock()
 
         def work(rows: Rows) -> None:
             rows.accounts.change(user_id, password=hashed)
             rows.sessions.delete_all(user_id, keep=keep_session)
+            rows.mailed_links.delete_all(user_id)
+            record(rows, by, "account.password", name, at=now, address=address)
 
         await self._metadata.write(work)
 
@@ -142,6 +152,15 @@ class Accounts:
         if language not in _LANGUAGES:
             raise InputInvalid(f"{language[:20]!r} is not a language of these pages: choose en or fr", field="language")
         await self._metadata.write(lambda rows: rows.accounts.change(user_id, language=language))
+
+    async def change_profile(self, user_id: int, *, bio: str, theme: str) -> None:
+        """Change what the person says about themselves, and the theme of the pages. Raises InputInvalid."""
+        bio = " ".join(bio.split())
+        if len(bio) > MAX_BIO or not bio.isprintable():
+            raise InputInvalid(f"write at most {MAX_BIO} printable characters about yourself", field="bio")
+        if theme not in _THEMES:
+            raise InputInvalid(f"{theme[:20]!r} is not a theme of these pages: choose light or dark", field="theme")
+        await self._metadata.write(lambda rows: rows.accounts.change(user_id, bio=bio, theme=theme))
 
     async def _create(self, name: str, email: str, password: str, is_admin: bool, first: bool) -> User:
         check_name(name)
@@ -164,6 +183,8 @@ class Accounts:
             stored = rows.accounts.find(name) if _NAME.fullmatch(name) else None
             if stored is None:
                 return None
+            if stored.user.closed is not None:
+                raise Conflict(f"{name} deleted the account: nobody gets that name again")
             rows.accounts.change(stored.user.id, disabled=disabled)
             rows.sessions.delete_all(stored.user.id)
             return rows.accounts.get(stored.user.id)

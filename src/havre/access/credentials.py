@@ -14,7 +14,7 @@ from havre.access.access_tokens import AccessTokens
 from havre.access.actors import Actor
 from havre.access.passwords import TOKEN_PREFIX, Passwords
 from havre.access.ports import Metadata, Rows
-from havre.access.records import StoredPassword, User
+from havre.access.records import StoredPassword
 from havre.access.throttle import Attempt
 from havre.errors import WrongCredentials
 from havre.registry.ports import Clock
@@ -27,6 +27,12 @@ MAX_NAME = 254
 
 WRONG = "incorrect username or password"
 """What a person reads; docker puts ``unauthorized:`` before it."""
+
+TOKEN_ONLY = (
+    "this account has two-factor authentication: use a personal access token in place of the password; make one on this"
+    " registry's pages under Settings, Access tokens (/settings/tokens)"
+)
+"""For clients that come with the right password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +73,45 @@ class Credentials:
 
         ``address`` and ``client`` (a User-Agent) are where the request came from. Raises WrongCredentials, never saying
         what is wrong, or TooManyRequests after too many wrong passwords. Tokens are not throttled: they can not be
-        guessed, and automation should not stop because someone guesses passwords behind the same address.
+        guessed, and automation should not stop because someone guesses passwords behind the same address. An account
+        with a second factor takes tokens alone, which is said to whoever knows its password.
         """
         login = name.strip().lower()
         if secret.startswith(TOKEN_PREFIX):
             return await self._tokens.check(secret, address, client, login)
         if not login or not secret or len(login) > MAX_NAME or not login.isprintable():
             raise WrongCredentials(WRONG)
-        user = await self._check_password(login, secret, address)
+        stored = await self._check_password(login, secret, address)
+        if stored.second_factor:
+            raise WrongCredentials(TOKEN_ONLY)
+        user = stored.user
         return Actor(user.id, user.name, user.is_admin)
+
+    async def check_password(self, name: str, secret: str, address: str) -> StoredPassword:
+        """Whose password is it? For pages, which ask for the second factor themselves if there is one.
+
+        Raises as ``check`` does, and takes no tokens.
+        """
+        login = name.strip().lower()
+        if not login or not secret or len(login) > MAX_NAME or not login.isprintable():
+            raise WrongCredentials(WRONG)
+        if secret.startswith(TOKEN_PREFIX):
+            raise WrongCredentials("sign in with the account's password, not with an access token")
+        return await self._check_password(login, secret, address)
 
     async def check_token(self, secret: str, address: str, client: str = "") -> Actor:
         """Who has this personal access token? For requests that carry it alone. Raises WrongCredentials."""
         return await self._tokens.check(secret, address, client, None)
 
-    async def _check_password(self, login: str, secret: str, address: str) -> User:
+    async def _check_password(self, login: str, secret: str, address: str) -> StoredPassword:
         memory = hmac.digest(self._key, f"{login}\0{address}\0{secret}".encode(errors="surrogatepass"), hashlib.sha256)
-        if user := self._recall(memory, await self._look_up(login, address)):
-            return user
+        if known := self._recall(memory, await self._look_up(login, address)):
+            return known
         async with self._passwords.turn():
             # Asked again: whoever came before us may have used up the attempts, or have proved the same password.
             found = await self._look_up(login, address)
-            if user := self._recall(memory, found):
-                return user
+            if known := self._recall(memory, found):
+                return known
             stored, attempt = found.stored, found.attempt
             right = await self._passwords.verify(stored.hash if stored else None, secret)
             if not right or stored is None or stored.user.disabled:
@@ -99,7 +121,7 @@ class Credentials:
         if found.failures:
             await self._metadata.write(lambda rows: attempt.succeeded(rows.login_failures), durable=False)
         self._remember(memory, stored)
-        return stored.user
+        return stored
 
     async def _look_up(self, login: str, address: str) -> _Found:
         """The account and its throttle, in one unit of work. Raises TooManyRequests."""
@@ -113,7 +135,7 @@ class Credentials:
 
         return await self._metadata.read(work)
 
-    def _recall(self, memory: bytes, found: _Found) -> User | None:
+    def _recall(self, memory: bytes, found: _Found) -> StoredPassword | None:
         known, stored = self._remembered.get(memory), found.stored
         # After a wrong password from here, only a verification forgives: the memory must not help who guesses.
         if known is None or stored is None or found.failures:
@@ -121,7 +143,7 @@ class Credentials:
         if known.until <= self._clock() or known.hash != stored.hash or stored.user.disabled:
             self._remembered.pop(memory, None)
             return None
-        return stored.user
+        return stored
 
     def _remember(self, memory: bytes, stored: StoredPassword) -> None:
         while len(self._remembered) >= CACHE_SIZE:

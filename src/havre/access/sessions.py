@@ -8,13 +8,20 @@ import secrets
 from collections.abc import Sequence
 
 from havre.access.actors import Actor
+from havre.access.audit import record
 from havre.access.ports import Metadata, Rows
-from havre.access.records import SessionRecord
+from havre.access.records import SessionRecord, User
 from havre.errors import HavreError, InputInvalid
 from havre.registry.ports import Clock
 
 MAX_SESSIONS = 50
 """Of one account; opening one more ends the one not seen for longest."""
+
+MAX_PENDING = 10
+"""Of one account: passwords that were right, with the second factor still to come."""
+
+PENDING_LIFE = 10 * 60_000
+"""Milliseconds within which the second factor must follow the password."""
 
 _DAY = 86_400_000
 _LAZY = 5 * 60_000
@@ -37,18 +44,44 @@ class Sessions:
         def work(rows: Rows) -> None:
             rows.sessions.trim(user_id, now, MAX_SESSIONS - 1)
             rows.sessions.add(_hash(secret), user_id, now, now + self._life, address[:64], shown)
+            user = rows.accounts.get(user_id)
+            actor = Actor(user_id, user.name if user else "")
+            record(rows, actor, "account.sign_in", actor.name, at=now, address=address)
 
         await self._metadata.write(work)
         return secret
 
+    async def open_pending(self, user_id: int, address: str, user_agent: str) -> str:
+        """Begin what becomes a session once the second factor is given: good for ``PENDING_LIFE``, and for nothing else.
+
+        Returns the secret for the cookie; the session that follows must have another.
+        """
+        secret, now = secrets.token_urlsafe(32), self._clock()
+        shown = "".join(c for c in user_agent[:200] if c.isprintable())
+
+        def work(rows: Rows) -> None:
+            rows.sessions.trim(user_id, now, MAX_PENDING - 1, pending=True)
+            rows.sessions.add(_hash(secret), user_id, now, now + PENDING_LIFE, address[:64], shown, pending=True)
+
+        await self._metadata.write(work, durable=False)
+        return secret
+
+    async def resolve_pending(self, secret: str) -> User | None:
+        """Whose password was given in this browser, with the second factor still to come? None for nobody's."""
+        secret_hash, now = _hash(secret), self._clock()
+        found = await self._metadata.read(lambda rows: rows.sessions.find(secret_hash))
+        if found is None or not found[0].pending or found[0].expires <= now or found[1].disabled:
+            return None
+        return found[1]
+
     async def resolve(self, secret: str) -> tuple[Actor, SessionRecord] | None:
-        """Whose session is it? None if it is unknown, ended or expired, or if the account is disabled."""
+        """Whose session is it? None if it is unknown, pending, ended or expired, or if the account is disabled."""
         secret_hash, now = _hash(secret), self._clock()
         found = await self._metadata.read(lambda rows: rows.sessions.find(secret_hash))
         if found is None:
             return None
         session, user = found
-        if session.expires <= now or user.disabled:
+        if session.pending or session.expires <= now or user.disabled:
             return None
         if now - session.last_seen >= _LAZY:
             # A database that can not be written must not stop people from reading.
@@ -67,6 +100,10 @@ class Sessions:
         """End one of an account's sessions. Raises InputInvalid if there is no such session."""
         if not await self._metadata.write(lambda rows: rows.sessions.delete(user_id, session_id)):
             raise InputInvalid(f"this account has no session {session_id}", field="session")
+
+    async def revoke_others(self, user_id: int, keep: int | None) -> int:
+        """End all of an account's sessions but ``keep``; returns how many ended."""
+        return await self._metadata.write(lambda rows: rows.sessions.delete_all(user_id, keep=keep))
 
     async def close(self, secret: str) -> None:
         """End the session with this secret; nothing happens if there is none."""

@@ -25,11 +25,65 @@ PER_ACCOUNT = 10
 PER_ADDRESS = 100
 """Wrong passwords from one address: many people may share one."""
 
+CODES_PER_ADDRESS = 5
+"""Wrong codes of an authenticator app for one account from one address."""
+
+CODES_PER_ACCOUNT = 30
+"""Wrong codes of an authenticator app for one account."""
+
+MAILS_PER_ACCOUNT = 3
+"""Mails that anyone may have sent to one account."""
+
+MAILS_PER_ADDRESS = 20
+"""Mails that may be asked for from one address."""
+
 _SWEEP = 100
 
 
+class _Counted:
+    """Something that is counted twice, each time up to a limit within ``WINDOW``."""
+
+    __slots__ = ()
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """Of its two counters. Hashes, for rows should not tell who lives where."""
+        raise NotImplementedError
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """How far each may count."""
+        raise NotImplementedError
+
+    def refusal(self, wait: str) -> str:
+        """What to say when one is used up; ``wait`` is a time in words."""
+        raise NotImplementedError
+
+    def check(self, rows: LoginFailureRows, now: Instant) -> int:
+        """How far the first one has counted. Raises TooManyRequests, saying when to come back."""
+        keys = self.keys
+        counts = rows.counts(keys, now - WINDOW + 1)
+        for key, limit in zip(keys, self.limits, strict=True):
+            failures, start = counts.get(key, (0, now))
+            if failures >= limit:
+                seconds = max(1, (start + WINDOW - now + 999) // 1000)
+                raise TooManyRequests(self.refusal(_in_words(seconds)), retry_after=seconds)
+        return counts.get(keys[0], (0, now))[0]
+
+    def failed(self, rows: LoginFailureRows, now: Instant) -> None:
+        """Count one more, and forget some counters that have run out."""
+        since = now - WINDOW + 1
+        rows.sweep(since, _SWEEP)
+        for key in self.keys:
+            rows.add(key, now, since)
+
+    def succeeded(self, rows: LoginFailureRows) -> None:
+        """Forget the account's failures from here. The other keeps its own, or an attacker's account would reset it."""
+        rows.clear(self.keys[0])
+
+
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(_Counted):
     """One attempt to sign in to ``account`` (or to a name nobody has) from ``address``."""
 
     account: str
@@ -37,35 +91,66 @@ class Attempt:
 
     @property
     def keys(self) -> tuple[str, str]:
-        """Of its two counters: account and address, address alone. Hashes, for rows should not tell who lives where."""
+        """Account and address, address alone."""
         network = _network(self.address)
         return _key("account", self.account, network), _key("address", network)
 
-    def check(self, rows: LoginFailureRows, now: Instant) -> int:
-        """How often the account's password was wrong from here. Raises TooManyRequests, saying when to come back."""
-        keys = self.keys
-        counts = rows.counts(keys, now - WINDOW + 1)
-        for key, limit in zip(keys, (PER_ACCOUNT, PER_ADDRESS), strict=True):
-            failures, start = counts.get(key, (0, now))
-            if failures >= limit:
-                seconds = max(1, (start + WINDOW - now + 999) // 1000)
-                raise TooManyRequests(
-                    f"too many wrong passwords from your address; try again in {_in_words(seconds)},"
-                    " or use a personal access token",
-                    retry_after=seconds,
-                )
-        return counts.get(keys[0], (0, now))[0]
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Wrong passwords."""
+        return PER_ACCOUNT, PER_ADDRESS
 
-    def failed(self, rows: LoginFailureRows, now: Instant) -> None:
-        """Count a wrong password, and forget some counters that have run out."""
-        since = now - WINDOW + 1
-        rows.sweep(since, _SWEEP)
-        for key in self.keys:
-            rows.add(key, now, since)
+    def refusal(self, wait: str) -> str:
+        """Clients print it too, so it names what still works."""
+        return f"too many wrong passwords from your address; try again in {wait}, or use a personal access token"
 
-    def succeeded(self, rows: LoginFailureRows) -> None:
-        """Forget the account's failures from here. The address keeps its own, or an attacker's account would reset it."""
-        rows.clear(self.keys[0])
+
+@dataclass(frozen=True, slots=True)
+class CodeAttempt(_Counted):
+    """One code of an authenticator app for ``account``, typed at ``address`` by someone who knows the password.
+
+    The account as a whole is counted too, for a million codes are few to whoever has many addresses. Recovery codes and
+    passkeys can not be guessed and stay open, so that this locks nobody out.
+    """
+
+    account: str
+    address: str
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """Account and address, account alone."""
+        return _key("code", self.account, _network(self.address)), _key("codes", self.account)
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Wrong codes."""
+        return CODES_PER_ADDRESS, CODES_PER_ACCOUNT
+
+    def refusal(self, wait: str) -> str:
+        """Names what still works."""
+        return f"too many wrong codes; try again in {wait}, or use a passkey or a recovery code"
+
+
+@dataclass(frozen=True, slots=True)
+class MailRequest(_Counted):
+    """One request for a mail to whoever ``account`` stands for, whether or not there is anyone."""
+
+    account: str
+    address: str
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """Account, address."""
+        return _key("mail", self.account), _key("mails", _network(self.address))
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Mails."""
+        return MAILS_PER_ACCOUNT, MAILS_PER_ADDRESS
+
+    def refusal(self, wait: str) -> str:
+        """The same for all."""
+        return f"several mails were asked for already: look for them, or try again in {wait}"
 
 
 def _key(*parts: str) -> str:

@@ -1,0 +1,167 @@
+"""Mailed links: they prove an e-mail address, and let in who forgot the password.
+
+A link holds 256 random bits, the row their SHA-256. It is good once, and for an hour (two days to confirm an address).
+Nothing here tells whether an account exists: the work is done after the answer, and attempts are counted alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+
+from havre.access.accounts import check_email
+from havre.access.actors import Actor
+from havre.access.audit import record
+from havre.access.passwords import Passwords, check_password
+from havre.access.ports import Metadata, Post, Rows
+from havre.access.records import Letter, MailedLink, Purpose, Subject, User
+from havre.access.throttle import MailRequest
+from havre.errors import Conflict, InputInvalid
+from havre.registry.ports import Clock
+
+HOUR = 3_600_000
+LIVES = {Purpose.RESET: HOUR, Purpose.VERIFY: 48 * HOUR}
+"""Milliseconds for which a link is good."""
+
+MAX_LOGIN = 254
+
+SPENT = "this link was used before, or is too old: ask for another"
+
+Address = Callable[[str], str]
+"""From the secret of a link to its whole address."""
+
+
+class Recovery:
+    """Mails links, and does what those who follow them want."""
+
+    def __init__(self, metadata: Metadata, passwords: Passwords, post: Post, clock: Clock) -> None:
+        self._metadata = metadata
+        self._passwords = passwords
+        self._post = post
+        self._clock = clock
+
+    async def ask_verification(self, user: User, email: str, address: str, link: Address) -> None:
+        """Mail a link to ``email``: once followed, that is the account's address.
+
+        Raises InputInvalid for what is no address, Conflict if another account has it, and TooManyRequests.
+        """
+        email, now = check_email(email), self._clock()
+        attempt = MailRequest(f"verify {user.id}", address)
+
+        def count(rows: Rows) -> None:
+            holder = rows.accounts.find(email)
+            if holder is not None and holder.user.id != user.id:
+                raise Conflict(
+                    f"there is an account with the address {email} already: use another", detail={"field": "email"}
+                )
+            attempt.check(rows.login_failures, now)
+            attempt.failed(rows.login_failures, now)
+
+        await self._metadata.write(count)
+        self._post.soon(lambda: self._link(user, Purpose.VERIFY, Subject.VERIFY, email, link))
+
+    async def waiting(self, user_id: int) -> str:
+        """The address that still has to be confirmed by a link; empty if there is none."""
+        now = self._clock()
+        found = await self._metadata.read(lambda rows: rows.mailed_links.waiting(user_id, Purpose.VERIFY, now))
+        return found.email if found else ""
+
+    async def confirm(self, secret: str, address: str) -> User:
+        """Take the address to which the link was mailed into use. Raises InputInvalid, and Conflict if it was taken."""
+        now, hashed = self._clock(), _hash(secret)
+
+        def work(rows: Rows) -> tuple[User, User]:
+            link, before = _follow(rows, hashed, Purpose.VERIFY, now)
+            rows.accounts.change(before.id, email=link.email, email_verified=now)
+            rows.mailed_links.delete_all(before.id)
+            after = rows.accounts.get(before.id)
+            assert after is not None
+            detail = {"from": before.email, "to": after.email}
+            record(rows, _actor(after), "account.email", after.name, at=now, address=address, detail=detail)
+            return before, after
+
+        before, after = await self._metadata.write(work)
+        if before.email != after.email:
+            self.tell(before, Subject.EMAIL_CHANGED, after.email)
+        return after
+
+    async def ask_reset(self, login: str, address: str, link: Address) -> None:
+        """Mail a link for a new password to the account of that name or e-mail address, if there is one.
+
+        Raises InputInvalid for an empty name, and TooManyRequests, both without regard to whether the account exists.
+        """
+        login, now = login.strip().lower()[:MAX_LOGIN], self._clock()
+        if not login or not login.isprintable():
+            raise InputInvalid("write the name or the e-mail address of your account", field="name")
+        attempt = MailRequest(f"reset {login}", address)
+
+        def count(rows: Rows) -> None:
+            attempt.check(rows.login_failures, now)
+            attempt.failed(rows.login_failures, now)
+
+        await self._metadata.write(count, durable=False)
+
+        async def make() -> Letter | None:
+            stored = await self._metadata.read(lambda rows: rows.accounts.find(login))
+            if stored is None or stored.user.disabled:
+                return None
+            return await self._link(stored.user, Purpose.RESET, Subject.RESET, stored.user.email, link)
+
+        self._post.soon(make)
+
+    async def holder(self, secret: str, purpose: Purpose) -> tuple[User, str]:
+        """Whose link it is, and the address it was mailed to. Raises InputInvalid for one that is good no more."""
+        now, hashed = self._clock(), _hash(secret)
+        link, user = await self._metadata.read(lambda rows: _follow(rows, hashed, purpose, now))
+        return user, link.email
+
+    async def reset(self, secret: str, password: str, address: str) -> User:
+        """Set a new password by a mailed link: ends every session. Raises InputInvalid."""
+        user, _ = await self.holder(secret, Purpose.RESET)
+        check_password(password, user.name)
+        hashed_password, now, hashed = await self._passwords.hash(password), self._clock(), _hash(secret)
+
+        def work(rows: Rows) -> None:
+            link, owner = _follow(rows, hashed, Purpose.RESET, now)
+            # Who follows the link reads that mailbox: the address is proved, unless it changed on the way.
+            verified = now if link.email == owner.email else None
+            rows.accounts.change(owner.id, password=hashed_password, email_verified=verified)
+            rows.mailed_links.delete_all(owner.id)
+            rows.sessions.delete_all(owner.id)
+            detail = {"by": "mailed link"}
+            record(rows, _actor(owner), "account.password", owner.name, at=now, address=address, detail=detail)
+
+        await self._metadata.write(work)
+        self.tell(user, Subject.PASSWORD_CHANGED)
+        return user
+
+    def tell(self, user: User, subject: Subject, detail: str = "") -> None:
+        """Let the owner know by mail what was changed, so that they notice if it was someone else."""
+
+        async def make() -> Letter:
+            return Letter(subject, user.email, user.name, user.language, detail=detail)
+
+        self._post.soon(make)
+
+    async def _link(self, user: User, purpose: Purpose, subject: Subject, email: str, link: Address) -> Letter:
+        secret, now = secrets.token_urlsafe(32), self._clock()
+        row = MailedLink(user.id, purpose, email, now + LIVES[purpose])
+        await self._metadata.write(lambda rows: rows.mailed_links.add(_hash(secret), row, now))
+        return Letter(subject, email, user.name, user.language, link(secret))
+
+
+def _follow(rows: Rows, hashed: bytes, purpose: Purpose, now: int) -> tuple[MailedLink, User]:
+    link = rows.mailed_links.find(hashed, purpose)
+    user = rows.accounts.get(link.user_id) if link else None
+    if link is None or user is None or user.disabled or link.expires <= now:
+        raise InputInvalid(SPENT, field="link")
+    return link, user
+
+
+def _actor(user: User) -> Actor:
+    return Actor(user.id, user.name, user.is_admin)
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret[:200].encode(errors="surrogatepass")).digest()
