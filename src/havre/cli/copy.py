@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from havre.cli import remote
 from havre.cli.output import Output
+
+if TYPE_CHECKING:
+    from havre.cli.places import Place
+    from havre.client import Client
+    from havre.client.registry import Repository
+    from havre.images.layout import Layout
 
 app = remote.command()
 
@@ -29,18 +35,23 @@ def copy(
     all_platforms: Annotated[
         bool, typer.Option("--all-platforms", help="All images of several: what happens anyway without --platform.")
     ] = False,
+    all_tags: Annotated[
+        bool, typer.Option("--all-tags", "-a", help="The whole repository or layout, tag by tag.")
+    ] = False,
     quiet: remote.Quiet = False,
     as_json: remote.Json = False,
     insecure: remote.Insecure = False,
     ca: remote.Authority = None,
 ) -> None:
     """Copy an image between registries, OCI layouts (oci:DIR[:TAG]) and archives (oci-archive:FILE[:NAME],
-    docker-archive:FILE[:NAME]), or out of the local store (local:NAME).
+    docker-archive:FILE[:NAME]), a docker engine (docker-daemon:NAME), or out of the local store (local:NAME).
 
-    Without --platform everything is copied, and the digest stays the same.
+    Without --platform everything is copied, and the digest stays the same; an engine gets the platform of this machine.
     """
     wanted = None if all_platforms else platform
-    remote.run(_copy(source, target, wanted, Output(quiet=quiet, as_json=as_json), insecure, ca))
+    output = Output(quiet=quiet, as_json=as_json)
+    work = _copy_all if all_tags else _copy
+    remote.run(work(source, target, wanted, output, insecure, ca))
 
 
 async def _copy(
@@ -54,13 +65,11 @@ async def _copy(
     from havre.cli.places import Place, opened_sink, opened_source
     from havre.client import copy as copying
 
-    platform = remote.chosen_platform(platform_text) if platform_text else None
     source_place, target_place = Place.parse(source_text), Place.parse(target_text)
+    chosen = platform_text or target_place.kind == "docker-daemon"
+    platform = remote.chosen_platform(platform_text) if chosen else None
     registries = source_place.registries + target_place.registries
-    origin = ""
-    if source_place.kind == target_place.kind == "docker":
-        from_image, to_image = remote.parse_image(source_place.where), remote.parse_image(target_place.where)
-        origin = from_image.path if from_image.registry == to_image.registry else ""
+    origin = _origin(source_place, target_place)
     async with (
         remote.connect(insecure, ca, *registries) as client,
         opened_source(source_place, client) as (source, reference),
@@ -72,3 +81,55 @@ async def _copy(
     output.say(f"{target_text}: digest: {copied.digest} size: {copied.size}")
     document = {"name": target_text, "digest": str(copied.digest), "size": copied.size}
     output.result(str(copied.digest), document | {"blobs": list(watch.ended.values())})
+
+
+async def _copy_all(
+    source_text: str,
+    target_text: str,
+    platform_text: str | None,
+    output: Output,
+    insecure: bool,
+    ca: Path | None,
+) -> None:
+    from havre.cli.places import Place
+    from havre.client import copy as copying
+    from havre.errors import ManifestUnknown
+    from havre.oci.names import Tag
+
+    platform = remote.chosen_platform(platform_text) if platform_text else None
+    places = Place.parse(source_text), Place.parse(target_text)
+    origin = _origin(*places)
+    documents = []
+    async with remote.connect(insecure, ca, *places[0].registries, *places[1].registries) as client:
+        source, sink = (_whole(place, client) for place in places)
+        tags = [Tag.parse(text) async for text in source.tags()]
+        if not tags:
+            raise ManifestUnknown(f"{source_text} has no tags")
+        for tag in tags:
+            with output.progress(WORDS) as watch:
+                options = copying.Options(platform, origins=lambda _: origin, watch=watch)
+                copied = await copying.copy(source, sink, tag, tag, options)
+            output.say(f"{tag}: digest: {copied.digest} size: {copied.size}")
+            document = {"tag": str(tag), "digest": str(copied.digest), "size": copied.size}
+            documents.append(document | {"blobs": list(watch.ended.values())})
+    output.result("\n".join(f"{one['tag']} {one['digest']}" for one in documents), documents)
+
+
+def _whole(place: Place, client: Client) -> Repository | Layout:
+    """A repository or a layout. Raises NameInvalid for one image of it, InputInvalid for what is neither."""
+    from havre.errors import InputInvalid, NameInvalid
+    from havre.images.layout import Layout
+
+    if place.kind not in {"docker", "oci"}:
+        raise InputInvalid(f"--all-tags copies between repositories and layouts (oci:DIR), not {place.kind}")
+    if place.name or "@" in place.where or (place.kind == "docker" and ":" in place.where.rpartition("/")[2]):
+        raise NameInvalid(f"{place.where!r} names one image: leave its tag out, or leave out --all-tags")
+    return client.repository(remote.parse_image(place.where)) if place.kind == "docker" else Layout(Path(place.where))
+
+
+def _origin(source: Place, target: Place) -> str:
+    """The repository from which blobs may be mounted: the source, if both are in one registry."""
+    if not source.kind == target.kind == "docker":
+        return ""
+    from_image, to_image = remote.parse_image(source.where), remote.parse_image(target.where)
+    return from_image.path if from_image.registry == to_image.registry else ""

@@ -4,14 +4,16 @@
 oci:FOLDER[:TAG]                     an OCI layout in a folder
 oci-archive:FILE[:TAG]               an OCI layout in a tar; docker and podman read it too
 docker-archive:FILE[:NAME]           a file of docker save
+docker-daemon:NAME                   a docker engine on this machine, or where DOCKER_HOST says
 local:NAME                           the local store
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +33,7 @@ _ARCHIVES = ("docker-archive", "oci-archive")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place as typed: ``kind`` is docker, oci, one of the archives, or local."""
+    """A place as typed: ``kind`` is docker, oci, one of the archives, docker-daemon, or local."""
 
     kind: str
     where: str
@@ -43,8 +45,8 @@ class Place:
         kind, colon, rest = text.partition(":")
         if kind == "docker" and rest.startswith("//"):
             return cls("docker", rest[2:])
-        if colon and kind == "local":
-            return cls("local", rest)
+        if colon and kind in {"local", "docker-daemon"}:
+            return cls(kind, rest)
         if colon and kind in {"oci", *_ARCHIVES}:
             where, _, name = rest.partition(":")
             return cls(kind, where, name)
@@ -59,6 +61,7 @@ class Place:
 @asynccontextmanager
 async def opened_source(place: Place, client: Client) -> AsyncIterator[tuple[Source, Reference]]:
     """A source, and the reference of the image in it. Raises ManifestUnknown."""
+    from havre.client.engine import Engine
     from havre.images.archive import load
     from havre.images.layout import Layout
 
@@ -73,11 +76,20 @@ async def opened_source(place: Place, client: Client) -> AsyncIterator[tuple[Sou
         entries = layout.entries()
         fitting = [entry for entry in entries if place.name in {"", entry.name}]
         yield layout, _only([(entry.name, entry.descriptor.digest) for entry in fitting], place)
+    elif place.kind == "docker-daemon":
+        with _folder(_near()) as folder:
+            archive = folder / "engine.tar"
+            async with Engine.from_environment(os.environ) as engine:
+                await engine.save(place.where, archive)
+            layout = Layout(folder / "layout")
+            found = [("", image.descriptor.digest) for image in await load(archive, layout, place.where)]
+            archive.unlink()
+            yield layout, _only(found, place)
     else:
         path = Path(place.where)
         # Beside the archive: temporary folders are often small and in memory.
-        with tempfile.TemporaryDirectory(prefix=".havre-", dir=path.parent) as folder:
-            layout = Layout(Path(folder) / "layout")
+        with _folder(path.parent) as folder:
+            layout = Layout(folder / "layout")
             found = [
                 (name, image.descriptor.digest) for image in await load(path, layout) for name in image.names or ("",)
             ]
@@ -90,6 +102,7 @@ async def opened_sink(
     place: Place, client: Client, platform: Platform | None
 ) -> AsyncIterator[tuple[Sink, Tag | None]]:
     """A sink, and the tag for the image in it. An archive is written when the block ends well."""
+    from havre.client.engine import Engine
     from havre.images.layout import Layout
     from havre.images.save import save_to
 
@@ -103,15 +116,33 @@ async def opened_sink(
         async with layout.adding():
             yield layout, Tag.parse(place.name or "latest")
     else:
-        path = Path(place.where)
-        with tempfile.TemporaryDirectory(prefix=".havre-", dir=path.parent) as folder:
-            layout = Layout(Path(folder) / "layout")
+        engine = place.kind == "docker-daemon"
+        name = place.where if engine else place.name
+        with _folder(_near() if engine else Path(place.where).parent) as folder:
+            layout = Layout(folder / "layout")
             tag = Tag("latest")
+            names = [str(remote.parse_image(name))] if name else []
             yield layout, tag
-            names = [str(remote.parse_image(place.name))] if place.name else []
             descriptor = layout.find(tag)
             assert descriptor is not None
+            path = folder / "engine.tar" if engine else Path(place.where)
             save_to(layout, [(descriptor, names)], path, platform or remote.chosen_platform(None))
+            if engine:
+                async with Engine.from_environment(os.environ) as docker:
+                    await docker.load(path)
+
+
+@contextmanager
+def _folder(near: Path) -> Iterator[Path]:
+    """A folder that is gone afterwards."""
+    near.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".havre-", dir=near) as folder:
+        yield Path(folder)
+
+
+def _near() -> Path:
+    """Where there is room for images: beside the local store."""
+    return remote.local_store().root.parent
 
 
 def _is_named(name: str, wanted: str) -> bool:

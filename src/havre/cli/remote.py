@@ -103,6 +103,7 @@ def fail(error: HavreError) -> NoReturn:
 def connect(insecure: bool, authority: Path | None, *registries: str) -> Client:
     """A client with the person's logins. ``registries`` are those that ``insecure`` is about."""
     from havre.client import Client
+    from havre.client.certificates import folders
     from havre.client.references import registry_name
     from havre.client.transport import TransportSettings
 
@@ -111,7 +112,9 @@ def connect(insecure: bool, authority: Path | None, *registries: str) -> Client:
         allowed |= {registry_name(name) for name in registries}
     if authority and not authority.is_file():
         raise ConfigError(f"--ca: there is no file {authority}")
-    settings = TransportSettings(insecure=frozenset(allowed), ca_file=str(authority or ""))
+    settings = TransportSettings(
+        insecure=frozenset(allowed), ca_file=str(authority or ""), certificate_folders=folders(os.environ)
+    )
     return Client(settings, default_registry=default_registry())
 
 

@@ -5,7 +5,8 @@ Nothing here knows registries. A request is tried again when the connection fail
 with the origin they were meant for: a redirect to another scheme, host or port is followed without them.
 
 Proxies come from ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``NO_PROXY``; certificates of private authorities from
-``SSL_CERT_FILE`` and ``SSL_CERT_DIR``. Hosts on this machine are never reached through a proxy.
+``SSL_CERT_FILE`` and ``SSL_CERT_DIR``, and for single registries from ``certs.d`` (see ``client/certificates``).
+Hosts on this machine are never reached through a proxy.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 import httpx
 
 from havre import __version__
+from havre.client.certificates import HostCertificates, find
 from havre.client.failures import retry_after
 from havre.client.references import is_loopback
 from havre.errors import TooLarge, Unavailable
@@ -50,6 +53,8 @@ class TransportSettings:
     """Certificates to trust beside the system's."""
     client_certificate: tuple[str, str] | None = None
     """Files of a certificate and its key, for registries that ask for one."""
+    certificate_folders: tuple[Path, ...] = ()
+    """Folders that hold one folder for each registry with certificates of its own: ``certs.d``."""
     attempts: int = 5
     first_pause: float = 0.25
     longest_pause: float = 60.0
@@ -77,7 +82,8 @@ class Transport:
 
     def __init__(self, settings: TransportSettings | None = None) -> None:
         self.settings = settings or TransportSettings()
-        self._clients: dict[tuple[bool, bool], httpx.AsyncClient] = {}
+        self._clients: dict[tuple[bool, bool, HostCertificates], httpx.AsyncClient] = {}
+        self._certificates: dict[str, HostCertificates] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -207,13 +213,15 @@ class Transport:
 
     def _client(self, url: httpx.URL) -> httpx.AsyncClient:
         host = authority(url)
-        key = (is_loopback(host), self.trusts_blindly(host))
+        if host not in self._certificates:
+            self._certificates[host] = find(host, self.settings.certificate_folders)
+        key = (is_loopback(host), self.trusts_blindly(host), self._certificates[host])
         client = self._clients.get(key)
         if client is None:
-            local, blind = key
+            local, blind, certificates = key
             settings = self.settings
             client = self._clients[key] = httpx.AsyncClient(
-                verify=self._tls(blind),
+                verify=self._tls(blind, certificates),
                 trust_env=not local,
                 headers={"user-agent": f"havre/{__version__}", "accept": "*/*"},
                 timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout, pool=None),
@@ -223,7 +231,7 @@ class Transport:
             )
         return client
 
-    def _tls(self, blind: bool) -> ssl.SSLContext:
+    def _tls(self, blind: bool, certificates: HostCertificates) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if blind:
             context.check_hostname = False
@@ -234,6 +242,7 @@ class Transport:
                 context.load_verify_locations(self.settings.ca_file)
         if self.settings.client_certificate:
             context.load_cert_chain(*self.settings.client_certificate)
+        certificates.load_into(context)
         return context
 
 
@@ -311,7 +320,12 @@ def explain(error: httpx.TransportError, url: str) -> Unavailable:
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return Unavailable(
             f"cannot trust {host}: {reason.partition('] ')[2] or reason}; name its authority with SSL_CERT_FILE or --ca,"
-            " or allow it with --insecure"
+            f" put it into ~/.docker/certs.d/{host}/ca.crt, or allow it with --insecure"
+        )
+    if "CERTIFICATE_REQUIRED" in reason.upper().replace(" ", "_"):
+        return Unavailable(
+            f"{host} asks for a certificate of yours: put it and its key into ~/.docker/certs.d/{host}/client.cert and"
+            " client.key"
         )
     if isinstance(error, httpx.ConnectTimeout):
         return Unavailable(f"cannot reach {host}: no answer in time; check the name, the network and the proxy")

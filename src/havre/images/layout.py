@@ -114,6 +114,12 @@ class Layout:
         self._change(change)
         return found
 
+    async def tags(self) -> AsyncIterator[str]:
+        """The names that are tags, as in a layout of one repository."""
+        for entry in self.entries():
+            if entry.name and "/" not in entry.name:
+                yield entry.name
+
     # ------------------------------------------------------------ source
 
     async def manifest(self, reference: Reference) -> tuple[Descriptor, bytes]:
