@@ -72,98 +72,91 @@ def begin_counting(connection: Connection) -> None:
 _COUNT = (
     "DELETE FROM storage_changes",
     "DELETE FROM namespace_blobs",
-    "INSERT INTO namespace_blobs (namespace_id, blob_id, size, links)"
-    " SELECT repositories.namespace_id, repository_blobs.blob_id, max(repository_blobs.size), count(*)"
-    " FROM repository_blobs JOIN repositories ON repositories.id = repository_blobs.repository_id"
-    " WHERE repositories.deleted IS NULL GROUP BY repositories.namespace_id, repository_blobs.blob_id",
-    "UPDATE namespaces SET storage ="
-    " (SELECT coalesce(sum(size), 0) FROM namespace_blobs WHERE namespace_id = namespaces.id)",
-    "UPDATE repositories SET storage ="
-    " (SELECT coalesce(sum(size), 0) FROM repository_blobs WHERE repository_id = repositories.id)",
+    """INSERT INTO namespace_blobs (namespace_id, blob_id, size, links)
+    SELECT repositories.namespace_id, repository_blobs.blob_id, max(repository_blobs.size), count(*)
+    FROM repository_blobs JOIN repositories ON repositories.id = repository_blobs.repository_id
+    WHERE repositories.deleted IS NULL GROUP BY repositories.namespace_id, repository_blobs.blob_id""",
+    """UPDATE namespaces SET storage =
+    (SELECT coalesce(sum(size), 0) FROM namespace_blobs WHERE namespace_id = namespaces.id)""",
+    """UPDATE repositories SET storage =
+    (SELECT coalesce(sum(size), 0) FROM repository_blobs WHERE repository_id = repositories.id)""",
 )
 
-# The same steps for both engines. {ns} is the namespace, {repository} the repository.
-_OF_IT = "SELECT blob_id FROM repository_blobs WHERE repository_id = {repository}"
-_LEAVE = (
-    f"UPDATE namespace_blobs SET links = links - 1 WHERE namespace_id = {{ns}} AND blob_id IN ({_OF_IT});"
-    " INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)"
-    " SELECT {ns}, {repository}, -coalesce(sum(size), 0), 0 FROM namespace_blobs"
-    f" WHERE namespace_id = {{ns}} AND links = 0 AND blob_id IN ({_OF_IT});"
-    f" DELETE FROM namespace_blobs WHERE namespace_id = {{ns}} AND links = 0 AND blob_id IN ({_OF_IT});"
-)
-_ENTER = (
-    " INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)"
-    " SELECT {ns}, {repository}, coalesce(sum(size), 0), 0 FROM repository_blobs AS mine"
-    " WHERE repository_id = {repository} AND NOT EXISTS"
-    " (SELECT 1 FROM namespace_blobs WHERE namespace_id = {ns} AND blob_id = mine.blob_id);"
-    " INSERT INTO namespace_blobs (namespace_id, blob_id, size, links)"
-    " SELECT {ns}, blob_id, size, 1 FROM repository_blobs WHERE repository_id = {repository}"
-    " ON CONFLICT (namespace_id, blob_id) DO UPDATE SET links = namespace_blobs.links + 1;"
-)
-_HERE = "id = {row}.repository_id"
-_KNOWN = (
-    "EXISTS (SELECT 1 FROM namespace_blobs WHERE namespace_blobs.namespace_id = repositories.namespace_id"
-    " AND namespace_blobs.blob_id = {row}.blob_id{more})"
-)
-_LINK = (
-    " INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)"
-    f" SELECT namespace_id, id, CASE WHEN deleted IS NOT NULL OR {_KNOWN.format(row='NEW', more='')}"
-    " THEN 0 ELSE NEW.size END, NEW.size"
-    f" FROM repositories WHERE {_HERE.format(row='NEW')};"
-    " INSERT INTO namespace_blobs (namespace_id, blob_id, size, links)"
-    f" SELECT namespace_id, NEW.blob_id, NEW.size, 1 FROM repositories WHERE {_HERE.format(row='NEW')}"
-    " AND deleted IS NULL ON CONFLICT (namespace_id, blob_id) DO UPDATE SET links = namespace_blobs.links + 1;"
-)
-_COUNTED = f"SELECT namespace_id FROM repositories WHERE {_HERE.format(row='OLD')} AND deleted IS NULL"
-_UNLINK = (
-    f"UPDATE namespace_blobs SET links = links - 1 WHERE blob_id = OLD.blob_id AND namespace_id = ({_COUNTED});"
-    " INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)"
-    f" SELECT namespace_id, id, CASE WHEN {_KNOWN.format(row='OLD', more=' AND links = 0')}"
-    " THEN -OLD.size ELSE 0 END, -OLD.size"
-    f" FROM repositories WHERE {_HERE.format(row='OLD')};"
-    f" DELETE FROM namespace_blobs WHERE blob_id = OLD.blob_id AND links = 0 AND namespace_id = ({_COUNTED});"
-)
-_MOVED = "OLD.namespace_id <> NEW.namespace_id OR (OLD.deleted IS NULL) <> (NEW.deleted IS NULL)"
-_LEAVE_OLD = _LEAVE.format(ns="OLD.namespace_id", repository="OLD.id")
-_ENTER_NEW = _ENTER.format(ns="NEW.namespace_id", repository="NEW.id")
-
+# What both engines do: a line of the change, and the number of links that makes the next line right.
+_LINK = """
+INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)
+SELECT namespace_id, id, CASE WHEN deleted IS NOT NULL OR EXISTS (
+    SELECT 1 FROM namespace_blobs
+    WHERE namespace_blobs.namespace_id = repositories.namespace_id AND namespace_blobs.blob_id = NEW.blob_id
+) THEN 0 ELSE NEW.size END, NEW.size
+FROM repositories WHERE id = NEW.repository_id;
+INSERT INTO namespace_blobs (namespace_id, blob_id, size, links)
+SELECT namespace_id, NEW.blob_id, NEW.size, 1 FROM repositories WHERE id = NEW.repository_id AND deleted IS NULL
+ON CONFLICT (namespace_id, blob_id) DO UPDATE SET links = namespace_blobs.links + 1;
+"""
+_UNLINK = """
+UPDATE namespace_blobs SET links = links - 1 WHERE blob_id = OLD.blob_id AND namespace_id =
+    (SELECT namespace_id FROM repositories WHERE id = OLD.repository_id AND deleted IS NULL);
+INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)
+SELECT namespace_id, id, CASE WHEN EXISTS (
+    SELECT 1 FROM namespace_blobs WHERE namespace_blobs.namespace_id = repositories.namespace_id
+    AND namespace_blobs.blob_id = OLD.blob_id AND namespace_blobs.links = 0
+) THEN -OLD.size ELSE 0 END, -OLD.size
+FROM repositories WHERE id = OLD.repository_id;
+DELETE FROM namespace_blobs WHERE blob_id = OLD.blob_id AND links = 0 AND namespace_id =
+    (SELECT namespace_id FROM repositories WHERE id = OLD.repository_id AND deleted IS NULL);
+"""
+_LEAVE = """
+UPDATE namespace_blobs SET links = links - 1 WHERE namespace_id = OLD.namespace_id
+    AND blob_id IN (SELECT blob_id FROM repository_blobs WHERE repository_id = OLD.id);
+INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)
+SELECT OLD.namespace_id, OLD.id, -coalesce(sum(size), 0), 0 FROM namespace_blobs
+WHERE namespace_id = OLD.namespace_id AND links = 0
+    AND blob_id IN (SELECT blob_id FROM repository_blobs WHERE repository_id = OLD.id);
+DELETE FROM namespace_blobs WHERE namespace_id = OLD.namespace_id AND links = 0
+    AND blob_id IN (SELECT blob_id FROM repository_blobs WHERE repository_id = OLD.id);
+"""
+_ENTER = """
+INSERT INTO storage_changes (namespace_id, repository_id, namespace_bytes, repository_bytes)
+SELECT NEW.namespace_id, NEW.id, coalesce(sum(size), 0), 0 FROM repository_blobs AS mine
+WHERE repository_id = NEW.id AND NOT EXISTS
+    (SELECT 1 FROM namespace_blobs WHERE namespace_id = NEW.namespace_id AND blob_id = mine.blob_id);
+INSERT INTO namespace_blobs (namespace_id, blob_id, size, links)
+SELECT NEW.namespace_id, blob_id, size, 1 FROM repository_blobs WHERE repository_id = NEW.id
+ON CONFLICT (namespace_id, blob_id) DO UPDATE SET links = namespace_blobs.links + 1;
+"""
+_MOVED = "(OLD.namespace_id <> NEW.namespace_id OR (OLD.deleted IS NULL) <> (NEW.deleted IS NULL))"
 _WHEN = {
-    "storage_link": ("AFTER INSERT ON repository_blobs", "", _LINK),
-    "storage_unlink": ("AFTER DELETE ON repository_blobs", "", _UNLINK),
+    "storage_link": ("AFTER INSERT ON repository_blobs", "true", _LINK),
+    "storage_unlink": ("AFTER DELETE ON repository_blobs", "true", _UNLINK),
     # Before: the cascade that follows finds no repository any more, and counts nothing.
-    "storage_remove": ("BEFORE DELETE ON repositories", "OLD.deleted IS NULL", _LEAVE_OLD),
+    "storage_remove": ("BEFORE DELETE ON repositories", "OLD.deleted IS NULL", _LEAVE),
     "storage_leave": (
         "AFTER UPDATE OF namespace_id, deleted ON repositories",
-        f"OLD.deleted IS NULL AND ({_MOVED})",
-        _LEAVE_OLD,
+        f"OLD.deleted IS NULL AND {_MOVED}",
+        _LEAVE,
     ),
-    "storage_reenter": (
+    "storage_return": (
         "AFTER UPDATE OF namespace_id, deleted ON repositories",
-        f"NEW.deleted IS NULL AND ({_MOVED})",
-        _ENTER_NEW,
+        f"NEW.deleted IS NULL AND {_MOVED}",
+        _ENTER,
     ),
 }
-
-
-def _when(condition: str) -> str:
-    return f" WHEN ({condition})" if condition else ""
-
-
 _SQLITE = tuple(
     statement
     for name, (event, condition, body) in _WHEN.items()
     for statement in (
         f"DROP TRIGGER IF EXISTS {name}",
-        f"CREATE TRIGGER {name} {event} FOR EACH ROW{_when(condition)} BEGIN {body} END",
+        f"CREATE TRIGGER {name} {event} FOR EACH ROW WHEN ({condition}) BEGIN {body} END",
     )
 )
 _POSTGRESQL = tuple(
     statement
     for name, (event, condition, body) in _WHEN.items()
     for statement in (
-        f"CREATE OR REPLACE FUNCTION havre_{name}() RETURNS trigger LANGUAGE plpgsql AS $body$"
-        f" BEGIN {body} RETURN {'OLD' if event.startswith('BEFORE') else 'NULL'}; END $body$",
+        f"CREATE OR REPLACE FUNCTION havre_{name}() RETURNS trigger LANGUAGE plpgsql AS $body$ BEGIN {body}"
+        + ("RETURN OLD; END $body$" if event.startswith("BEFORE") else "RETURN NULL; END $body$"),
         f"DROP TRIGGER IF EXISTS {name} ON {event.split()[-1]}",
-        f"CREATE TRIGGER {name} {event} FOR EACH ROW{_when(condition)} EXECUTE FUNCTION havre_{name}()",
+        f"CREATE TRIGGER {name} {event} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION havre_{name}()",
     )
 )

@@ -88,17 +88,19 @@ class Uploads:
             raise _unknown(upload_id)
         return upload
 
-    async def append(self, upload: UploadRecord, body: Body, span: ByteRange | None = None) -> UploadRecord:
+    async def append(
+        self, upload: UploadRecord, body: Body, span: ByteRange | None = None, announced: int = 0
+    ) -> UploadRecord:
         """Take the next bytes, and return the upload as it stands after them.
 
-        ``span`` is where the client says that they lie. Raises UploadRangeInvalid if that is not where the upload
+        ``span`` is where the client says that they lie, ``announced`` how many come (0: not told). Raises UploadRangeInvalid if that is not where the upload
         ends, SizeInvalid if there are more or fewer bytes than it says (none of them count then), UploadBusy when
         another request is appending, ClientGone if the client leaves: the bytes that came are kept for a resume.
         """
         _check_start(upload, span)
         hasher = await self._hasher(upload, upload.algorithm)
         try:
-            await self._append(upload, body, hasher, span)
+            await self._append(upload, body, hasher, announced)
         except ClientGone:
             await self._advance(upload, hasher)
             raise
@@ -106,7 +108,12 @@ class Uploads:
         return await self._advance(upload, hasher)
 
     async def finish(
-        self, upload: UploadRecord, digest: Digest, body: Body | None = None, span: ByteRange | None = None
+        self,
+        upload: UploadRecord,
+        digest: Digest,
+        body: Body | None = None,
+        span: ByteRange | None = None,
+        announced: int = 0,
     ) -> BlobRecord:
         """Take the last bytes if there are any, verify the whole, and link the blob to the repository.
 
@@ -117,7 +124,7 @@ class Uploads:
         size, actual = upload.size, upload.prefixes.get(digest.algorithm)
         if body is not None:
             hasher = await self._hasher(upload, digest.algorithm)
-            size = await self._append(upload, body, hasher, span)
+            size = await self._append(upload, body, hasher, announced)
             _check_length(upload, span, hasher)
             actual = hasher.digest(digest.algorithm)
         elif actual is None or size == 0:
@@ -149,12 +156,12 @@ class Uploads:
             if len(stale) < EXPIRY_BATCH:
                 return removed + await self._store.stale(self._known)
 
-    async def _append(self, upload: UploadRecord, body: Body, hasher: Hasher, span: ByteRange | None) -> int:
+    async def _append(self, upload: UploadRecord, body: Body, hasher: Hasher, announced: int) -> int:
         """Have the store take the body, as far as the plan has room for it; returns the upload's size."""
         if upload.room is None:
             return await self._store.append(upload.id, upload.size, body, hasher)
         async with self._within_plan(upload):
-            check_size(upload.repository, upload.room, upload.size + (span.length if span else 0))
+            check_size(upload.repository, upload.room, upload.size + announced)
             within = bounded(body, upload.repository, upload.room, upload.size)
             return await self._store.append(upload.id, upload.size, within, hasher)
 

@@ -10,6 +10,7 @@ import orjson
 from havre.errors import (
     HavreError,
     InputInvalid,
+    OverPlan,
     RangeNotSatisfiable,
     TooManyRequests,
     Unauthorized,
@@ -72,6 +73,8 @@ def challenge(error: Unauthorized, request: Request, external_url: str) -> str:
 def response(error: Exception, request: Request, external_url: str) -> Response:
     """The answer to give for ``error``."""
     shown = explain(error, request)
+    if isinstance(shown, OverPlan):
+        shown = OverPlan(f"{shown.message}; see {urls.origin(request, external_url)}/settings/usage")
     return Response(
         shown.status,
         [("content-type", "application/json"), *headers(shown, request, external_url)],

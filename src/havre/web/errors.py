@@ -14,6 +14,7 @@ from havre.errors import (
     ManifestUnknown,
     NameInvalid,
     NameUnknown,
+    OverPlan,
     TooManyRequests,
     WrongCredentials,
 )
@@ -22,7 +23,7 @@ from havre.web.visit import Visit
 
 log = logging.getLogger("havre.web")
 
-FORM_ERRORS = (InputInvalid, NameInvalid, Conflict, WrongCredentials, TooManyRequests)
+FORM_ERRORS = (InputInvalid, NameInvalid, Conflict, OverPlan, WrongCredentials, TooManyRequests)
 """What a form shows beside its fields instead of a page of its own."""
 
 

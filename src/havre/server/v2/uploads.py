@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from havre.access.actors import Action
-from havre.errors import DigestInvalid, HavreError, NameInvalid, UploadRangeInvalid
+from havre.errors import DigestInvalid, HavreError, NameInvalid, OverPlan, UploadRangeInvalid
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange, parse_chunk
@@ -26,7 +26,8 @@ async def post(call: Call) -> Response:
         digest = Digest.parse(digest_text)
         # A client that sends a digest and no bytes wants to be told where to put them.
         if _has_body(call.request) or digest == Digest.of(b"", digest.algorithm):
-            upload = await call.app.uploads.start(call.name, call.actor.user_id, digest.algorithm)
+            announced = _announced(call.request)
+            upload = await call.app.uploads.start(call.name, call.actor.user_id, digest.algorithm, announced)
             return await _single(call, upload, digest)
     upload = await call.app.uploads.start(call.name, call.actor.user_id, parameter("digest-algorithm") or "sha256")
     return _status(202, upload)
@@ -41,7 +42,7 @@ async def patch(call: Call) -> Response:
     """Take the next chunk, or all of the bytes as one stream of unknown length."""
     upload = await call.app.uploads.get(call.name, call.tail)
     try:
-        after = await call.app.uploads.append(upload, call.request.stream(), _span(call.request))
+        after = await call.app.uploads.append(upload, call.request.stream(), _span(call.request), _announced(call.request))
     except UploadRangeInvalid as error:
         raise _located(error, upload) from error
     return _status(202, after)
@@ -56,7 +57,7 @@ async def put(call: Call) -> Response:
     body = call.request.stream() if _has_body(call.request) else None
     span = _span(call.request) if body else None
     try:
-        blob = await call.app.uploads.finish(upload, Digest.parse(digest_text), body, span)
+        blob = await call.app.uploads.finish(upload, Digest.parse(digest_text), body, span, _announced(call.request))
     except UploadRangeInvalid as error:
         raise _located(error, upload) from error
     return _created(call, blob)
@@ -72,6 +73,9 @@ async def _single(call: Call, upload: UploadRecord, digest: Digest) -> Response:
     """Take a whole blob in the request that began it; the client never learns of an upload, so none is left."""
     try:
         return _created(call, await call.app.uploads.finish(upload, digest, call.request.stream()))
+    except OverPlan:
+        # Nothing is left of it already.
+        raise
     except HavreError:
         await call.app.uploads.cancel(upload)
         raise
@@ -95,6 +99,11 @@ def _has_body(request: Request) -> bool:
     if length is not None:
         return length > 0
     return request.header("transfer-encoding") is not None or not request.scope["http_version"].startswith("1")
+
+
+def _announced(request: Request) -> int:
+    """How many bytes come; 0 when the client does not say."""
+    return request.content_length or 0
 
 
 def _span(request: Request) -> ByteRange | None:
