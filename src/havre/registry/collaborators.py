@@ -9,6 +9,7 @@ from havre.oci.names import Namespace, RepositoryName
 from havre.registry.audit import ITSELF, Author, record
 from havre.registry.naming import find
 from havre.registry.ports import Clock, Metadata, Rows
+from havre.registry.quotas import check_collaborators
 from havre.registry.records import Collaborator, Repository, Role
 
 MAX_COLLABORATORS = 200
@@ -42,7 +43,7 @@ class Collaborators:
         """Give an account a role, or another one.
 
         Raises NameUnknown, InputInvalid for an account that does not exist or owns the repository, Conflict beyond the
-        most that one repository can have.
+        most that one repository can have, OverPlan beyond what the owner's plan allows.
         """
         now = self._clock()
 
@@ -59,6 +60,9 @@ class Collaborators:
                     f"{name} has {MAX_COLLABORATORS} collaborators, the most it can have: remove one first",
                     detail={"field": "person"},
                 )
+            if before is None:
+                present = rows.collaborators.count(repository.id)
+                check_collaborators(rows.quotas, name.namespace, repository.visibility, present)
             rows.collaborators.put(repository.id, who, role, now)
             action = "collaborator.add" if before is None else "collaborator.change"
             detail = {"account": person.strip().lower(), "role": role.value}

@@ -1,6 +1,6 @@
 """Deletion with a way back: a deleted repository is gone for everyone at once, and removed for good some days later.
 
-Until then it keeps all that it holds, and counts for its owner's storage. Its name is free: who pushes to it begins
+Until then it keeps all that it holds. Its name is free: who pushes to it begins
 anew, and the deleted one can then only come back once the name is free again.
 """
 
@@ -13,7 +13,8 @@ from havre.oci.names import Namespace, RepositoryName
 from havre.registry.audit import ITSELF, Author, record
 from havre.registry.naming import find
 from havre.registry.ports import Clock, Metadata, Rows
-from havre.registry.records import DeletedRepository, Instant
+from havre.registry.quotas import check_private
+from havre.registry.records import DeletedRepository, Instant, Visibility
 
 DAY = 24 * 3600 * 1000
 MAX_SHOWN = 200
@@ -55,11 +56,13 @@ class Deletion:
         return one.deleted + self.days * DAY
 
     async def restore(self, repository_id: int, *, by: Author = ITSELF, address: str = "") -> RepositoryName:
-        """Bring it back as it was; returns its name. Raises NameUnknown, and Conflict if the name is in use again."""
+        """Bring it back as it was; returns its name. Raises NameUnknown, Conflict if the name is in use again, and OverPlan."""
         now = self._clock()
 
         def work(rows: Rows) -> RepositoryName:
             one = _hidden(rows, repository_id)
+            if one.visibility is Visibility.PRIVATE:
+                check_private(rows.quotas, one.name.namespace)
             if not rows.moves.show(repository_id):
                 raise Conflict(
                     f"{one.name} can not come back, for there is a repository of that name again: rename or delete that"
