@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
@@ -43,10 +42,10 @@ class TreeRows:
         row = self._connection.execute(_FIND, {"kind": kind, "key": key}).first()
         return TreeRecord(row[0], row[1], row[2], json.loads(row[3]), row[4], row[5], row[6]) if row else None
 
-    def begin(self, kind: str, key: str, at: Instant) -> int:
+    def begin(self, at: Instant) -> int:
         """A new tree, seen by nobody; returns its id."""
         made = self._connection.execute(
-            trees.insert().returning(trees.c.id), {"kind": kind, "key": key, "format": FORMAT, "used": at}
+            trees.insert().returning(trees.c.id), {"kind": "layer", "key": "", "format": FORMAT, "used": at}
         )
         return int(made.scalar_one())
 
@@ -63,21 +62,22 @@ class TreeRows:
             more = sum(len(page.content) for page in pages)
             self._connection.execute(update(trees).where(trees.c.id == tree_id).values(size=trees.c.size + more))
 
-    def publish(self, tree_id: int, summary: Mapping[str, Any], directory: bytes, problem: str, at: Instant) -> None:
-        """Let it be seen, in place of others of its kind and key, which are removed."""
-        kind, key = self._connection.execute(select(trees.c.kind, trees.c.key).where(trees.c.id == tree_id)).one()
-        older = select(trees.c.id).where(trees.c.kind == kind, trees.c.key == key, trees.c.id != tree_id)
+    def publish(self, tree: TreeRecord, at: Instant) -> None:
+        """Let it be seen as what ``tree`` says, in place of others of its kind and key, which are removed."""
+        older = select(trees.c.id).where(trees.c.kind == tree.kind, trees.c.key == tree.key, trees.c.id != tree.id)
         self.discard([found for (found,) in self._connection.execute(older)])
         self._connection.execute(
             update(trees)
-            .where(trees.c.id == tree_id)
+            .where(trees.c.id == tree.id)
             .values(
-                summary=json.dumps(summary),
-                directory=directory,
-                problem=problem,
+                kind=tree.kind,
+                key=tree.key,
+                summary=json.dumps(tree.summary),
+                directory=tree.directory,
+                problem=tree.problem,
                 published=at,
                 used=at,
-                size=trees.c.size + len(directory),
+                size=trees.c.size + len(tree.directory),
             )
         )
 

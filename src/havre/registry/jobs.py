@@ -28,6 +28,9 @@ MAX_WAITING = 2000
 KEPT = 7 * 24 * 3600 * 1000
 """Milliseconds for which jobs that ended are remembered."""
 
+FAILED_FOR = 60 * 1000
+"""Milliseconds for which work that failed is not ordered anew."""
+
 _PAUSE = 5 * 1000
 
 
@@ -106,8 +109,12 @@ def waiting(rows: Rows, kinds: Collection[str], at: Instant) -> bool:
 
 
 def order(rows: Rows, kind: str, key: str, payload: Mapping[str, Any], at: Instant) -> JobRecord:
-    """The unfinished job of this kind and key, made if there is none. Raises Unavailable if too many wait."""
+    """The unfinished job of this kind and key, made if there is none. Raises Unavailable if too many wait, or if the
+    same has just failed.
+    """
     job = rows.jobs.get(kind, key)
+    if job is not None and job.state is State.FAILED and job.updated > at - FAILED_FOR:
+        raise Unavailable(f"this was tried a moment ago and failed: {job.message}", retry_after=60)
     if job is None or job.state.ended:
         if rows.jobs.counts().get(State.WAITING, 0) >= MAX_WAITING:
             raise Unavailable(f"{MAX_WAITING} jobs wait already: try again in a few minutes", retry_after=120)

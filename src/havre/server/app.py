@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from importlib import import_module
@@ -15,12 +16,16 @@ from havre.access.passwords import Passwords
 from havre.access.sessions import Sessions
 from havre.config import Config
 from havre.errors import Unsupported
+from havre.layers.workshop import Workshop
 from havre.metadata.engine import Database
 from havre.registry.blobs import Blobs
 from havre.registry.collaborators import Collaborators
 from havre.registry.deletion import Deletion
 from havre.registry.events import Events
 from havre.registry.images import Images
+from havre.registry.inside.building import Builder
+from havre.registry.inside.trees import Inside
+from havre.registry.jobs import Jobs as DurableJobs
 from havre.registry.manifests import Manifests
 from havre.registry.ports import Clock
 from havre.registry.records import Instant, Visibility
@@ -38,6 +43,7 @@ from havre.server.metrics import Figures
 from havre.server.middleware import Front
 from havre.server.routes import FIXED, V2, by_path
 from havre.server.v2.app import RegistryAPI
+from havre.server.work import Work
 from havre.storage import open_storage
 
 Endpoint = Callable[["App", Request], Awaitable[Response]]
@@ -68,12 +74,14 @@ class App:
         self.events.subscribe(self.pull_counter.hear)
         self._wire_access()
         self._wire_registry()
+        self._wire_work()
         self._registry = RegistryAPI(self)
         self._fixed = by_path(FIXED)
         self._endpoints: dict[str, Endpoint] = {}
         self._pages: ASGI | None = None
         self._api: ASGI | None = None
         self._jobs = Jobs(self)
+        self.stopping = asyncio.Event()
         self._front = Front(self._answer, self.figures, config.trusted_proxies)
 
     def _wire_access(self) -> None:
@@ -103,35 +111,34 @@ class App:
         self.referrers = Referrers(database)
         self.images = Images(database, self.manifests, self.blobs)
 
+    def _wire_work(self) -> None:
+        database, store, clock, workshop = self.database, self.storage.blobs, self.clock, Workshop()
+        self.durable_jobs = DurableJobs(database, clock)
+        builder = Builder(database, store, workshop, self.durable_jobs, clock)
+        self.work = Work(self.durable_jobs, builder.handlers, builder.forget)
+        self.inside = Inside(database, store, workshop, clock, self.work.ordered)
+
     async def start(self) -> None:
         """Connect to the database and begin the periodic work."""
         await self.database.start()
         await self.bearer.start()
         self._jobs.start()
+        self.work.start()
+
+    def wind_down(self) -> None:
+        """The server stops when all answers are made: those that would go on for ever watch ``stopping`` and end."""
+        self.stopping.set()
 
     async def stop(self) -> None:
         """Finish what is running, and let go of everything."""
+        await self.work.stop()
         await self._jobs.stop()
         await self.database.close()
         self.storage.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Speak ASGI: requests, and the start and end of the worker."""
-        if scope["type"] == "http":
-            await self._front(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
-        else:
-            # Nothing here speaks WebSocket.
-            await send({"type": "websocket.close", "code": 1000})
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        await self.start()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self.stop()
-        await send({"type": "lifespan.shutdown.complete"})
+        """Answer one request, as an ASGI application."""
+        await self._front(scope, receive, send)
 
     async def _answer(self, request: Request, send: Send) -> None:
         path = request.path

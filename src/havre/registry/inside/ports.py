@@ -46,14 +46,14 @@ class TreeRows(Protocol):
     def find(self, kind: str, key: str) -> TreeRecord | None:
         """The published tree of the format of today."""
 
-    def begin(self, kind: str, key: str, at: Instant) -> int:
+    def begin(self, at: Instant) -> int:
         """A new tree, seen by nobody; returns its id."""
 
     def add(self, tree_id: int, position: int, pages: Sequence[Page]) -> None:
         """Add pages, the first of which is at ``position``."""
 
-    def publish(self, tree_id: int, summary: Mapping[str, Any], directory: bytes, problem: str, at: Instant) -> None:
-        """Let it be seen, in place of others of its kind and key, which are removed."""
+    def publish(self, tree: TreeRecord, at: Instant) -> None:
+        """Let it be seen as what ``tree`` says, in place of others of its kind and key, which are removed."""
 
     def pages(self, tree_id: int, position: int, limit: int) -> Sequence[bytes]:
         """Contents of pages in order."""

@@ -151,7 +151,7 @@ class Stack:
             child = node.children.get(name)
             if isinstance(child, Facts) and child.kind is Kind.SYMLINK and links < _LINKS:
                 links += 1
-                led = _led(path, child.target)
+                led = led(path, child.target)
                 if len(led) + len(parts) <= MAX_DEPTH:
                     parts += reversed(led)
                     path, node = b"", self.root
@@ -176,7 +176,7 @@ class Stack:
                 path, node = join(path, name), child
             elif child is not None and child.kind is Kind.SYMLINK and links < _LINKS:
                 links += 1
-                led = _led(path, child.target)
+                led = led(path, child.target)
                 if len(led) + len(parts) > MAX_DEPTH:
                     return None
                 parts += reversed(led)
@@ -216,7 +216,7 @@ class Stack:
             entry[1] += 1
 
 
-def _led(folder: bytes, target: bytes) -> list[bytes]:
+def led(folder: bytes, target: bytes) -> list[bytes]:
     """The parts of where a link in ``folder`` leads, within the image: ``..`` at the root stays there."""
     parts = [] if target.startswith(b"/") or not folder else folder.split(b"/")
     for part in target.split(b"/"):
