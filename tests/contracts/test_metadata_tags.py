@@ -110,27 +110,26 @@ def test_names_come_in_byte_order(rows: Rows, python: int, names: list[str], dat
         assert rows.tags.names(python, after, limit) == [name for name in ordered if name > after][:limit]
 
 
-def test_a_page_by_name_or_by_push(rows: Rows, python: int, alice: int) -> None:
-    put(rows, python, "b", at=30, by=alice)
-    put(rows, python, "c", at=31, to="two")
+def test_moves_are_read_on_from_a_place(rows: Rows, python: int) -> None:
     put(rows, python, "a", at=30)
-    page, total = rows.tags.page(python, "", newest_first=True, offset=0, limit=10)
-    assert ([record.name for record, _ in page], total) == (["c", "a", "b"], 3)
-    page, total = rows.tags.page(python, "", newest_first=False, offset=1, limit=1)
-    assert page == [(TagRecord(Tag("b"), digest("one"), 30, "alice"), manifest("one"))]
-    assert total == 3
-    assert rows.tags.page(python, "", newest_first=True, offset=3, limit=5) == ([], 3)
-    assert rows.tags.page(python + 1000, "", newest_first=True, offset=0, limit=5) == ([], 0)
+    put(rows, python, "b", "c", at=31)
+    put(rows, python, "a", to="two", at=32)
+    every = rows.tags.events(python, None, 10)
+    assert [(event.tag, event.at) for event in every] == [("a", 32), ("c", 31), ("b", 31), ("a", 30)]
+    for number, event in enumerate(every):
+        assert rows.tags.events(python, None, 10, (event.at, event.id)) == every[number + 1 :]
+    assert rows.tags.events(python, Tag("a"), 10, (every[0].at, every[0].id)) == every[3:]
 
 
-@examples
-@given(
-    st.lists(st.from_regex(r"[a-cA-C_][a-cA-C._-]{0,3}", fullmatch=True), unique=True, max_size=6),
-    st.text(alphabet="abAB._-%\\", min_size=1, max_size=2),
-)
-def test_a_page_of_the_tags_that_contain_a_text(rows: Rows, python: int, names: list[str], text: str) -> None:
-    with undone(rows):
-        put(rows, python, *names)
-        page, total = rows.tags.page(python, text, newest_first=False, offset=0, limit=100)
-        assert [record.name for record, _ in page] == sorted(name for name in names if text.lower() in name.lower())
-        assert total == len(page)
+def test_news_are_the_moves_since(rows: Rows, python: int) -> None:
+    golang = repository(rows, "golang").id
+    rows.manifests.add(golang, manifest("one"), [])
+    assert rows.tags.news(python, None) == (0, [])
+    put(rows, python, "a", at=30)
+    first, nothing = rows.tags.news(python, None)
+    assert nothing == []
+    put(rows, golang, "x", at=31)
+    put(rows, python, "b", "c", at=32)
+    last, moves = rows.tags.news(python, first)
+    assert [event.tag for event in moves] == ["c", "b"]
+    assert rows.tags.news(python, last) == (last, [])

@@ -8,7 +8,7 @@ import pytest
 from havre.metadata import Rows
 from havre.metadata.sqlite_connection import driver
 from havre.oci.names import RepositoryName, Tag
-from havre.registry.records import Viewer
+from havre.registry.records import TagOrder, TagPlace, Viewer
 from tests.support.content import digest
 from tests.support.databases import connected
 
@@ -36,6 +36,17 @@ LOOKUPS: dict[str, Callable[[Rows], object]] = {
     "tags.names": lambda rows: rows.tags.names(1, "a", 100),
     "tags.events": lambda rows: rows.tags.events(1, None, 20),
     "tags.events, of one": lambda rows: rows.tags.events(1, LATEST, 20),
+    "tags.events, further on": lambda rows: rows.tags.events(1, None, 20, (5, 5)),
+    **{
+        f"tag_lists.places, {order}, {'back' if backwards else 'on'}": lambda rows, order=order, backwards=backwards: (
+            rows.tag_lists.places(1, order, "x", TagPlace(5, LATEST), TagPlace(1, LATEST), backwards, 20)
+        )
+        for order in TagOrder
+        for backwards in (False, True)
+    },
+    "tag_lists.reach": lambda rows: rows.tag_lists.reach(1, TagOrder.NEWEST, TagPlace(5, LATEST), False, 20),
+    "removal.targets": lambda rows: rows.removal.targets(1, [LATEST]),
+    "pulls.origins": lambda rows: rows.pulls.origins(1, SOME),
     "uploads.get": lambda rows: rows.uploads.get("id"),
     "uploads.expired": lambda rows: rows.uploads.expired(1, 100),
     "uploads.known": lambda rows: rows.uploads.known(["id"]),
@@ -65,8 +76,10 @@ def test_a_lookup_walks_an_index(path: Path, name: str) -> None:
 FEW: dict[str, Callable[[Rows], object]] = {
     "manifests.children": lambda rows: rows.manifests.children(1, SOME),
     "tags.of": lambda rows: rows.tags.of(1, SOME),
-    "tags.page, newest": lambda rows: rows.tags.page(1, "", newest_first=True, offset=50, limit=20),
-    "tags.page, by name": lambda rows: rows.tags.page(1, "", newest_first=False, offset=50, limit=20),
+    "tag_lists.views": lambda rows: rows.tag_lists.views(1, [LATEST]),
+    "removal.held": lambda rows: rows.removal.held(1, [SOME], [LATEST]),
+    "removal.freed": lambda rows: rows.removal.freed(1, [SOME]),
+    "pulls.by_day": lambda rows: rows.pulls.by_day(1, 20000),
 }
 
 

@@ -5,6 +5,7 @@ import pytest
 from havre.errors import ManifestUnknown
 from havre.oci.names import RepositoryName, Tag
 from havre.registry.events import Deleted, Event, Pulled, Pushed
+from havre.registry.records import TagOrder
 from tests.support import documents
 from tests.support.documents import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of
 from tests.support.inprocess import Caller, InProcess
@@ -81,8 +82,15 @@ async def test_pages_by_name_and_part_of_a_name(alice: Caller, inside: InProcess
     query = "&".join(f"tag={name}" for name in names)
     await alice.push_manifest(APP, f"{image.digest}?{query}", image.content)
     repository = await inside.app.repositories.get(APP)
-    page = await inside.app.tags.page(repository, "v1", False, 2, 2)
-    assert ([view.tag.name for view in page.items], page.total, page.last) == (["v1.2", "v1.3"], 5, 3)
+    first = await inside.app.tags.page(repository, "v1", TagOrder.NAME, per_page=2)
+    assert ([view.tag.name for view in first.items], first.total, first.exact) == (["v1.0", "v1.1"], 5, True)
+    second = await inside.app.tags.page(repository, "v1", TagOrder.NAME, after=first.next, per_page=2)
+    assert [view.tag.name for view in second.items] == ["v1.2", "v1.3"]
+    last = await inside.app.tags.page(repository, "v1", TagOrder.NAME, after=second.next, per_page=2)
+    assert ([view.tag.name for view in last.items], last.next) == (["v1.4"], None)
+    back = await inside.app.tags.page(repository, "v1", TagOrder.NAME, before=last.previous, per_page=2)
+    assert (back.items, back.previous, back.next) == (second.items, second.previous, second.next)
+    assert (first.previous, (await inside.app.tags.page(repository, per_page=2)).total) == (None, 6)
     for text in ("%", "v1_", "\0%"):
         assert (await inside.app.tags.page(repository, text)).total == 0
 

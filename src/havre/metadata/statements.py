@@ -24,14 +24,19 @@ def insert(connection: Connection, table: Table) -> Any:
 
 def contains(connection: Connection, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
     """Is ``text`` part of the column, whatever the case of letters? Nothing in ``text`` is a wildcard."""
-    pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    wanted = pattern(text)
     if connection.dialect.name != "sqlite":
-        return column.ilike(pattern, escape="\\")
+        return column.ilike(wanted, escape="\\")
     if text.isascii():
         # SQLite's LIKE disregards the case of ASCII letters by itself, and is ten times faster than a call to Python.
-        return column.like(pattern, escape="\\")
+        return column.like(wanted, escape="\\")
     folded: ColumnElement[str] = getattr(func, FOLD)(column)
-    return folded.like(fold(pattern), escape="\\")
+    return folded.like(fold(wanted), escape="\\")
+
+
+def pattern(text: str) -> str:
+    """What LIKE looks for to find ``text`` anywhere, with a backslash before what would be a wildcard."""
+    return "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
 def fold(text: str) -> str:

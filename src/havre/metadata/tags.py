@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select, tuple_
 
 from havre.errors import ManifestUnknown
-from havre.metadata.manifests import SUMMARY, manifest_from
 from havre.metadata.schema import manifests, tag_events, tags, users
-from havre.metadata.statements import contains, insert
+from havre.metadata.statements import insert
 from havre.oci.digest import Digest
 from havre.oci.names import Tag
-from havre.registry.records import Instant, ManifestRecord, TagEvent, TagRecord
+from havre.registry.records import Instant, TagEvent, TagRecord
+
+RECENT = 1_000
+"""Moves, of all repositories, that are looked through for news of one."""
 
 _HERE = tags.c.repository_id == bindparam("repository_id")
 _NAMED = tags.c.name == bindparam("tag")
@@ -21,15 +24,15 @@ _TO_USER = tags.c.user_id == users.c.id
 
 # Built once: making a statement costs more than running it, and SQLAlchemy knows it again by identity.
 _GET = (
-    select(tags.c.name, manifests.c.digest, tags.c.updated, users.c.name)
+    select(tags.c.name, manifests.c.digest, tags.c.updated, users.c.name, tags.c.pulls, tags.c.pulled)
     .join_from(tags, manifests, _TO_MANIFEST)
     .outerjoin(users, _TO_USER)
     .where(_HERE, _NAMED)
 )
 _TARGET = select(manifests.c.digest).join_from(tags, manifests, _TO_MANIFEST).where(_HERE, _NAMED)
-_MANIFEST_ID = select(manifests.c.id).where(
-    manifests.c.repository_id == bindparam("repository_id"), manifests.c.digest == bindparam("digest")
-)
+_IS_MANIFEST = (manifests.c.repository_id == bindparam("repository_id")) & (manifests.c.digest == bindparam("digest"))
+_MANIFEST_ID = select(manifests.c.id).where(_IS_MANIFEST)
+_MANIFEST = select(manifests.c.id, manifests.c.total_size).where(_IS_MANIFEST)
 _DELETE = delete(tags).where(_HERE, _NAMED)
 # A manifest belongs to one repository, so its id says enough; naming both would tempt SQLite to walk along all tags.
 _OF = select(tags.c.name).where(tags.c.manifest_id == _MANIFEST_ID.scalar_subquery()).order_by(tags.c.name)
@@ -38,13 +41,35 @@ _NAMES = (
 )
 # In the order of the index, whose last part is the row's id: no sorting, however many moves there are.
 _EVENTS = (
-    select(tag_events.c.tag, tag_events.c.before, tag_events.c.after, users.c.name, tag_events.c.at)
+    select(tag_events.c.tag, tag_events.c.before, tag_events.c.after, users.c.name, tag_events.c.at, tag_events.c.id)
     .outerjoin_from(tag_events, users, tag_events.c.user_id == users.c.id)
     .where(tag_events.c.repository_id == bindparam("repository_id"))
     .order_by(tag_events.c.at.desc(), tag_events.c.id.desc())
     .limit(bindparam("limit"))
 )
-_EVENTS_OF_TAG = _EVENTS.where(tag_events.c.tag == bindparam("tag"))
+_OF_TAG = tag_events.c.tag == bindparam("tag")
+_BEFORE = tuple_(tag_events.c.at, tag_events.c.id) < tuple_(bindparam("before_at"), bindparam("before_id"))
+_EVENTS_BY_KIND = {
+    (False, False): _EVENTS,
+    (True, False): _EVENTS.where(_OF_TAG),
+    (False, True): _EVENTS.where(_BEFORE),
+    (True, True): _EVENTS.where(_OF_TAG, _BEFORE),
+}
+_LAST = select(func.max(tag_events.c.id))
+# Along the ids of all repositories, few of which are new, and not along the moves of this one, which may be many.
+_RECENT = (
+    select(tag_events)
+    .where(tag_events.c.id > bindparam("after"))
+    .order_by(tag_events.c.id.desc())
+    .limit(RECENT)
+    .subquery()
+)
+_NEWS = (
+    select(_RECENT.c.tag, _RECENT.c.before, _RECENT.c.after, users.c.name, _RECENT.c.at, _RECENT.c.id)
+    .outerjoin_from(_RECENT, users, _RECENT.c.user_id == users.c.id)
+    .where(_RECENT.c.repository_id == bindparam("repository_id"))
+    .order_by(_RECENT.c.id.desc())
+)
 
 
 class TagRows:
@@ -56,20 +81,18 @@ class TagRows:
     def get(self, repository_id: int, tag: Tag) -> TagRecord | None:
         """The tag, or None."""
         row = self._connection.execute(_GET, {"repository_id": repository_id, "tag": tag}).first()
-        return TagRecord(Tag(row[0]), Digest(row[1]), row[2], row[3] or "") if row else None
+        return TagRecord(Tag(row[0]), Digest(row[1]), row[2], row[3] or "", row[4], row[5]) if row else None
 
     def put(self, repository_id: int, tag: Tag, digest: Digest, user_id: int | None, at: Instant) -> Digest | None:
         """Make or move it and remember the move; returns what it pointed at. The same digest again is remembered too.
 
         Raises ManifestUnknown if the repository holds no such manifest.
         """
-        manifest_id = self._connection.execute(
-            _MANIFEST_ID, {"repository_id": repository_id, "digest": digest}
-        ).scalar()
-        if manifest_id is None:
+        manifest = self._connection.execute(_MANIFEST, {"repository_id": repository_id, "digest": digest}).first()
+        if manifest is None:
             raise ManifestUnknown(f"this repository has no manifest {digest}", detail={"digest": digest})
         before = self._target(repository_id, tag)
-        moved = {"manifest_id": manifest_id, "updated": at, "user_id": user_id}
+        moved = {"manifest_id": manifest[0], "size": manifest[1], "updated": at, "user_id": user_id}
         statement = insert(self._connection, tags).values(repository_id=repository_id, name=tag, **moved)
         self._connection.execute(
             statement.on_conflict_do_update(index_elements=[tags.c.repository_id, tags.c.name], set_=moved)
@@ -96,40 +119,25 @@ class TagRows:
         values = {"repository_id": repository_id, "after": after, "limit": limit}
         return [Tag(name) for (name,) in self._connection.execute(_NAMES, values)]
 
-    def page(
-        self, repository_id: int, text: str, newest_first: bool, offset: int, limit: int
-    ) -> tuple[Sequence[tuple[TagRecord, ManifestRecord]], int]:
-        """Tags whose name contains ``text`` with their manifests, newest push or name first; and how many in all."""
-        matches = [_HERE, contains(self._connection, tags.c.name, text)] if text else [_HERE]
-        order = [tags.c.updated.desc(), tags.c.id.desc()] if newest_first else [tags.c.name]
-        here = {"repository_id": repository_id}
-        total = self._connection.execute(select(func.count()).select_from(tags).where(*matches), here).scalar_one()
-        # The page is chosen along the index first: joining before that would fetch a manifest for every tag skipped.
-        chosen = select(tags.c.id).where(*matches).order_by(*order).offset(offset).limit(limit)
-        page = (
-            select(tags.c.name, tags.c.updated, users.c.name, *SUMMARY, manifests.c.content)
-            .join_from(tags, manifests, _TO_MANIFEST)
-            .outerjoin(users, _TO_USER)
-            .where(tags.c.id.in_(chosen))
-            .order_by(*order)
-        )
-        found = []
-        for row in self._connection.execute(page, here):
-            manifest = manifest_from(row[3:], row[12])
-            found.append((TagRecord(Tag(row[0]), manifest.digest, row[1], row[2] or ""), manifest))
-        return found, total
+    def events(
+        self, repository_id: int, tag: Tag | None, limit: int, before: tuple[Instant, int] | None = None
+    ) -> Sequence[TagEvent]:
+        """Moves, newest first, of one tag or of all; those before a time and an id."""
+        at, identity = before or (0, 0)
+        values = {"repository_id": repository_id, "limit": limit, "tag": tag, "before_at": at, "before_id": identity}
+        statement = _EVENTS_BY_KIND[tag is not None, before is not None]
+        return [_event(row) for row in self._connection.execute(statement, values)]
 
-    def events(self, repository_id: int, tag: Tag | None, limit: int) -> Sequence[TagEvent]:
-        """Moves, newest first, of one tag or of all."""
-        values = {"repository_id": repository_id, "limit": limit, "tag": tag}
-        if tag is None:
-            rows = self._connection.execute(_EVENTS, {"repository_id": repository_id, "limit": limit})
-        else:
-            rows = self._connection.execute(_EVENTS_OF_TAG, values)
-        return [
-            TagEvent(Tag(name), Digest(before) if before else None, Digest(after) if after else None, actor or "", at)
-            for name, before, after, actor, at in rows
-        ]
+    def news(self, repository_id: int, after: int | None) -> tuple[int, Sequence[TagEvent]]:
+        """The id of the last move anywhere; and this repository's moves since ``after``, as far as they are recent.
+
+        None asks only from where to go on.
+        """
+        last = self._connection.execute(_LAST).scalar() or 0
+        if after is None or after == last:
+            return last, []
+        values = {"repository_id": repository_id, "after": after}
+        return last, [_event(row) for row in self._connection.execute(_NEWS, values)]
 
     def _target(self, repository_id: int, tag: Tag) -> Digest | None:
         found = self._connection.execute(_TARGET, {"repository_id": repository_id, "tag": tag}).scalar()
@@ -155,3 +163,10 @@ class TagRows:
                 "at": at,
             },
         )
+
+
+def _event(row: Sequence[Any]) -> TagEvent:
+    name, before, after, actor, at, identity = row
+    return TagEvent(
+        Tag(name), Digest(before) if before else None, Digest(after) if after else None, actor or "", at, identity
+    )

@@ -231,8 +231,11 @@ async def test_a_body_is_bounded_announced_or_not(caller: Caller) -> None:
 
 async def test_tags_and_their_pages(caller: Caller) -> None:
     page = (await caller.get(f"{OPEN}/tags?order=name&per_page=1")).json()
-    assert (page["total"], page["page"], [one["name"] for one in page["tags"]]) == (2, 1, ["latest"])
-    (tag,) = (await caller.get(f"{OPEN}/tags?order=name&per_page=1&page=2")).json()["tags"]
+    assert (page["total"], page["exact"], [one["name"] for one in page["tags"]]) == (2, True, ["latest"])
+    last = (await caller.get(f"{OPEN}/tags?order=name&per_page=1&after={page['next']}")).json()
+    (tag,) = last["tags"]
+    assert last["next"] is None
+    assert problem(await caller.get(f"{OPEN}/tags?after=nowhere"))[0] == 400
     assert (tag["name"], tag["pusher"]) == ("v1", "alice")
     assert tag["digest"].startswith("sha256:")
     assert tag["size"] > 0

@@ -11,6 +11,7 @@ from havre.access.actors import Action, Grant
 from havre.access.records import AccessToken, User
 from havre.registry.records import Instant, Page, Repository, Visibility
 from havre.registry.repositories import MAX_DESCRIPTION, MAX_README
+from havre.registry.tags import TagPage as TagStretch
 from havre.registry.tags import TagView
 
 
@@ -172,6 +173,8 @@ class TagOut(BaseModel):
     platforms: list[str]
     updated: datetime
     pusher: str = Field(description="The account that moved it last; empty when that account is gone.")
+    pulls: int = Field(description="By this tag.")
+    pulled: datetime | None = Field(description="The last pull by this tag.")
 
     @classmethod
     def of(cls, view: TagView) -> TagOut:
@@ -184,22 +187,24 @@ class TagOut(BaseModel):
             platforms=list(view.platforms),
             updated=moment(view.tag.updated),
             pusher=view.tag.pusher,
+            pulls=view.tag.pulls,
+            pulled=moment(view.tag.pulled) if view.tag.pulled else None,
         )
 
 
 class TagPage(BaseModel):
     """One page of tags."""
 
-    total: int
-    page: int
-    per_page: int
+    total: int = Field(description="As far as they were counted; 0 beyond the first page of a search.")
+    exact: bool = Field(description="Whether `total` is all of them.")
+    next: str | None = Field(description="To be sent as `after` for the next page; null on the last.")
     tags: list[TagOut]
 
     @classmethod
-    def of(cls, page: Page[TagView]) -> TagPage:
+    def of(cls, page: TagStretch) -> TagPage:
         """From a page of views."""
         found = [TagOut.of(one) for one in page.items]
-        return cls(total=page.total, page=page.number, per_page=page.per_page, tags=found)
+        return cls(total=page.total, exact=page.exact, next=str(page.next) if page.next else None, tags=found)
 
 
 def moment(instant: Instant) -> datetime:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from havre.errors import ManifestUnknown
 from havre.oci.reference import parse_reference
 from havre.registry.images import ImageView, LayerView
+from havre.registry.records import Page, TagOrder
 from havre.registry.tags import TagView
 from havre.web.contexts import ImagePage, LayerRow, PlatformRow, RepositoryHead, TagRow, TagsPage, repository_path
 from havre.web.visit import Visit, pager
@@ -34,13 +35,13 @@ async def list_tags(visit: Visit) -> Response:
     """``…/tags?q=&sort=&page=``: every tag, newest push or name first."""
     repository, text = visit.shown, visit.query("q", 128)
     by_name = visit.query("sort", 10) == "name"
-    found = await visit.app.tags.page(repository, text, not by_name, visit.page_number(), _PER_PAGE)
+    found = await visit.app.tags.page(repository, text, TagOrder.NAME if by_name else TagOrder.NEWEST)
     page = TagsPage(
         RepositoryHead(repository, visit.may_manage, "tags"),
         text,
         not by_name,
         rows_of(found.items),
-        pager(found, q=text, sort="name" if by_name else ""),
+        pager(Page(found.items, found.total, 1, 25), q=text, sort="name" if by_name else ""),
     )
     return visit.page("tags.html", page)
 
