@@ -151,9 +151,9 @@ class Stack:
             child = node.children.get(name)
             if isinstance(child, Facts) and child.kind is Kind.SYMLINK and links < _LINKS:
                 links += 1
-                led = led(path, child.target)
-                if len(led) + len(parts) <= MAX_DEPTH:
-                    parts += reversed(led)
+                onward = led(path, child.target)
+                if len(onward) + len(parts) <= MAX_DEPTH:
+                    parts += reversed(onward)
                     path, node = b"", self.root
                     continue
             if not isinstance(child, Folder):
@@ -176,10 +176,10 @@ class Stack:
                 path, node = join(path, name), child
             elif child is not None and child.kind is Kind.SYMLINK and links < _LINKS:
                 links += 1
-                led = led(path, child.target)
-                if len(led) + len(parts) > MAX_DEPTH:
+                onward = led(path, child.target)
+                if len(onward) + len(parts) > MAX_DEPTH:
                     return None
-                parts += reversed(led)
+                parts += reversed(onward)
                 path, node = b"", self.root
             else:
                 return None
