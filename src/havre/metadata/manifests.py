@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, delete, select, union_all
 
+from havre.metadata import search_index
 from havre.metadata.schema import blobs, manifest_edges, manifests, repository_blobs, tags
 from havre.metadata.statements import insert_new
 from havre.oci.digest import Digest
@@ -126,7 +127,10 @@ class ManifestRows:
         }
         statement = insert_new(self._connection, manifests).returning(manifests.c.id)
         manifest_id = self._connection.execute(statement, values).scalar()
-        if manifest_id is not None and children:
+        if manifest_id is None:
+            return
+        search_index.count(self._connection, repository_id, manifest)
+        if children:
             edges = [
                 {"manifest_id": manifest_id, "position": position, "digest": digest, "kind": kind}
                 for position, (digest, kind) in enumerate(children)
@@ -135,6 +139,10 @@ class ManifestRows:
 
     def delete(self, repository_id: int, digest: Digest) -> bool:
         """Remove it and, by cascade, its edges; False if there was none. Tags must have gone first."""
+        manifest = self.get(repository_id, digest)
+        if manifest is None:
+            return False
+        search_index.discount(self._connection, repository_id, manifest)
         return self._connection.execute(_DELETE, {"repository_id": repository_id, "digest": digest}).rowcount > 0
 
     def absent(self, repository_id: int, digests: Collection[Digest]) -> set[Digest]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, null, select, update
 
+from havre.metadata import search_index
 from havre.metadata.repositories import VISIBILITIES
 from havre.metadata.schema import namespaces, redirects, repositories, transfers
 from havre.oci.names import Namespace, RepositoryName
@@ -84,6 +85,7 @@ class MoveRows:
             return False
         values = {"repository_id": repository_id, "new_path": name, "leaf": name.leaf, "new_namespace": namespace}
         self._connection.execute(_RENAME, values)
+        search_index.refresh(self._connection, repository_id)
         self._connection.execute(_FREE, {"path": name})
         return True
 

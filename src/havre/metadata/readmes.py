@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from havre.metadata import search_index
 from havre.metadata.schema import readmes
 
 _OF = readmes.c.repository_id == bindparam("repository")
@@ -26,3 +27,4 @@ class ReadmeRows:
         self._connection.execute(_DELETE, {"repository": repository_id})
         if text:
             self._connection.execute(insert(readmes), {"repository_id": repository_id, "text": text})
+        search_index.refresh(self._connection, repository_id)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
 
 from havre.errors import NameUnknown
+from havre.metadata import search_index
 from havre.metadata.schema import collaborators, namespaces, redirects, repositories, tags, users
 from havre.metadata.statements import contains, insert_new
 from havre.oci.names import Namespace, RepositoryName
@@ -127,6 +128,7 @@ class RepositoryRows:
         self._connection.execute(_TAKE_OVER, {"path": name})
         made = self.get(name)
         assert made is not None
+        search_index.refresh(self._connection, made.id)
         return made
 
     def change(
@@ -154,6 +156,8 @@ class RepositoryRows:
             changes["archived"] = None
         if changes:
             self._connection.execute(_CHANGE.values(changes), {"repository_id": repository_id})
+        if description is not None or categories is not None:
+            search_index.refresh(self._connection, repository_id)
 
     def delete(self, repository_id: int) -> None:
         """Remove it with its tags, manifests and blob links, which go by the foreign keys' cascade."""

@@ -12,7 +12,11 @@ from havre.access.access_tokens import AccessTokens
 from havre.access.accounts import Accounts
 from havre.access.bearer import BearerTokens
 from havre.access.credentials import Credentials
+from havre.access.departure import Departure
+from havre.access.passkeys import Passkeys
 from havre.access.passwords import Passwords
+from havre.access.recovery import Recovery
+from havre.access.second_factor import SecondFactors
 from havre.access.sessions import Sessions
 from havre.config import Config
 from havre.errors import Unsupported
@@ -39,6 +43,7 @@ from havre.registry.uploads import UploadLimits, Uploads
 from havre.server import errors
 from havre.server.http import Receive, Request, Response, Scope, Send
 from havre.server.jobs import Jobs, PullCounter
+from havre.server.mail import Mail
 from havre.server.metrics import Figures
 from havre.server.middleware import Front
 from havre.server.routes import FIXED, V2, by_path
@@ -93,6 +98,10 @@ class App:
         self.access_tokens = AccessTokens(database, clock)
         self.credentials = Credentials(database, passwords, self.access_tokens, clock)
         self.sessions = Sessions(database, clock, config.session_days)
+        self.mail = Mail(config)
+        self.recovery = Recovery(database, passwords, self.mail, clock)
+        self.second_factors = SecondFactors(database, Passkeys(database, clock), clock)
+        self.departure = Departure(database, clock)
         self.bearer = BearerTokens(database, clock)
 
     def _wire_registry(self) -> None:
@@ -132,6 +141,7 @@ class App:
     async def stop(self) -> None:
         """Finish what is running, and let go of everything."""
         await self.work.stop()
+        await self.mail.stop()
         await self._jobs.stop()
         await self.database.close()
         self.storage.close()

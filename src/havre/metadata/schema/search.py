@@ -13,14 +13,18 @@ from havre.metadata.schema.base import Bytewise, Id, metadata
 # Words are cut by havre.registry.words, so the tokenizer only has to leave them alone: to it, whatever is not ASCII is a
 # letter. Which column holds a word is remembered, its place is not: nobody asks for phrases, and it takes a third.
 SQLITE = (
-    "CREATE VIRTUAL TABLE search USING"
-    " fts5(name, part, description, readme, tokenize='ascii', detail='column', prefix='1 2 3')",
+    (
+        "CREATE VIRTUAL TABLE search USING"
+        " fts5(name, part, description, readme, tokenize='ascii', detail='column', prefix='1 2 3')"
+    ),
     "CREATE TRIGGER search_forget AFTER DELETE ON repositories BEGIN DELETE FROM search WHERE rowid = old.id; END",
 )
 
 POSTGRESQL = (
-    "CREATE TABLE search (repository_id BIGINT PRIMARY KEY REFERENCES repositories (id) ON DELETE CASCADE,"
-    " words tsvector NOT NULL)",
+    (
+        "CREATE TABLE search (repository_id BIGINT PRIMARY KEY REFERENCES repositories (id) ON DELETE CASCADE,"
+        " words tsvector NOT NULL)"
+    ),
     "CREATE INDEX ix_search_words ON search USING gin (words)",
 )
 
