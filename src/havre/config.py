@@ -215,6 +215,21 @@ class Config:
         24, 1, 24 * 30, "Hours after which an upload that nobody goes on with is removed."
     )
     uploads_per_account: int = _limit(100, 1, 10_000, "Uploads that one account may have in flight at once.")
+    smtp_url: str = _setting(
+        "",
+        _text("must be smtp://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST", r"smtps?://[^\s/]+/?"),
+        "Mail server for letters to people: smtp:// (with STARTTLS where it is offered) or smtps://. Needs external_url.",
+        secret=True,
+        shown_default="letters lie in the folder outbox of the data folder",
+    )
+    mail_from: str = _setting(
+        "",
+        _text(
+            "must be an address such as havre@example.org", r"(?:[^<>@]{1,60}<[^@\s<>]+@[^@\s<>]+>|[^@\s<>]+@[^@\s<>]+)"
+        ),
+        "Sender of letters: an address, or a name with an address in angle brackets.",
+        shown_default="havre at the host of external_url",
+    )
     tls_certificate: Path | None = _setting(
         None, _optional_path, "PEM file of the certificate and its chain.", shown_default="plain HTTP"
     )
@@ -342,6 +357,9 @@ def _completed(config: Config) -> Config:
     """Fill in what follows from other settings, and check what they must be together."""
     if (config.tls_certificate is None) != (config.tls_key is None):
         raise ConfigError("tls_certificate and tls_key go together: set both for HTTPS, or neither")
+    if config.smtp_url and not config.external_url:
+        # Links in letters must not lead where the visitor who asks for them says we are.
+        raise ConfigError("smtp_url needs external_url, so that links in letters lead here: set both")
     data = config.data.expanduser().absolute()
     return dataclasses.replace(
         config,

@@ -30,7 +30,7 @@ RESERVED = frozenset(
 """Names of pages, of roles, and of things people would mistake for ours."""
 
 _NAME = re.compile(r"[a-z0-9]{4,30}", re.ASCII)
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,187}[a-z0-9])?", re.ASCII)
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f<>()\[\],;:\\\"]{1,64}@[a-z0-9](?:[a-z0-9.-]{0,187}[a-z0-9])?", re.ASCII)
 _LANGUAGES = ("", "en", "fr")
 _THEMES = ("", "light", "dark")
 

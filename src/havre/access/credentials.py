@@ -28,7 +28,7 @@ MAX_NAME = 254
 WRONG = "incorrect username or password"
 """What a person reads; docker puts ``unauthorized:`` before it."""
 
-TOKEN_ONLY = (
+TOKEN_ONLY = (  # noqa: S105 - a sentence
     "this account has two-factor authentication: use a personal access token in place of the password; make one on this"
     " registry's pages under Settings, Access tokens (/settings/tokens)"
 )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from havre.access import totp
 from havre.access.actors import Actor
-from havre.access.audit import record
+from havre.access.audit import OPERATOR, record
 from havre.access.passkeys import Browser, Passkeys
 from havre.access.ports import Metadata, Rows
 from havre.access.records import Authenticator, AuthenticatorKey, Factor, User
@@ -120,7 +120,7 @@ class SecondFactors:
                 attempt.failed(rows.login_failures, now)
                 return False
             rows.authenticators.use(found[-1].authenticator.id, step, now)
-            _added(rows, user, Factor.TOTP, codes)
+            _added(rows, user, codes)
             _note(rows, user, "second_factor.add", now, address, Factor.TOTP)
             return True
 
@@ -145,7 +145,7 @@ class SecondFactors:
         def work(rows: Rows) -> bool:
             _refuse_more(rows.authenticators.of(user.id))
             rows.authenticators.add(user.id, Factor.PASSKEY, label, key, now, credential, counter, now)
-            fresh = _added(rows, user, Factor.PASSKEY, codes)
+            fresh = _added(rows, user, codes)
             _note(rows, user, "second_factor.add", now, address, Factor.PASSKEY)
             return fresh
 
@@ -212,8 +212,6 @@ class SecondFactors:
         now = self._clock()
 
         def work(rows: Rows) -> bool:
-            from havre.access.audit import OPERATOR
-
             had = rows.authenticators.delete_all(user.id) > 0
             rows.sessions.delete_all(user.id)
             record(rows, by or OPERATOR, "second_factor.reset", user.name, at=now, address=address)
@@ -236,7 +234,7 @@ def _refuse_more(keys: Sequence[AuthenticatorKey]) -> None:
         raise Conflict(f"this account has {MAX_AUTHENTICATORS} second factors already: remove one first")
 
 
-def _added(rows: Rows, user: User, kind: Factor, codes: Sequence[str]) -> bool:
+def _added(rows: Rows, user: User, codes: Sequence[str]) -> bool:
     """Give recovery codes to an account that has none; were they needed?"""
     needed = not rows.authenticators.codes_left(user.id)
     if needed:
