@@ -38,7 +38,7 @@ async def test_pages_hold_no_inline_script_or_style(stocked: InProcess, alice: V
 async def test_personal_pages_are_not_kept(alice: Visitor, visitor: Visitor) -> None:
     assert (await alice.get("/")).headers["cache-control"] == "no-store"
     assert (await visitor.get("/")).headers["cache-control"] == "no-cache"
-    assert (await visitor.get("/")).headers["vary"] == "Cookie, Accept-Language"
+    assert (await visitor.get("/")).headers["vary"] == "Cookie, Accept-Language, Accept-Encoding"
 
 
 @pytest.mark.parametrize(
@@ -155,3 +155,24 @@ def test_signing_in_leads_to_places_of_ours_only(asked: str, target: str) -> Non
 
 async def test_an_odd_host_header_does_not_reach_the_page(visitor: Visitor) -> None:
     assert "evil" not in (await visitor.get("/", Host='evil"><script>')).text
+
+
+async def test_pages_are_compressed_for_those_who_came_themselves(stocked: InProcess, alice: Visitor) -> None:
+    async def coding(visitor: Visitor, **headers: str) -> str:
+        return (await visitor.get("/r/alice/app", **headers)).headers.get("content-encoding", "")
+
+    nobody = Visitor(stocked.app)
+    assert await coding(nobody) == "gzip"
+    assert await coding(nobody, **{"Sec-Fetch-Site": "cross-site"}) == "gzip"
+    assert await coding(nobody, **{"Accept-Encoding": "br"}) == ""
+    assert await coding(alice, **{"Sec-Fetch-Site": "none"}) == "gzip"
+    assert await coding(alice, **{"Sec-Fetch-Site": "same-origin"}) == "gzip"
+    assert await coding(alice, **{"Sec-Fetch-Site": "cross-site"}) == ""
+    assert await coding(alice) == ""
+
+
+async def test_what_is_shown_once_is_never_compressed(alice: Visitor) -> None:
+    token = {"label": "x", "grants": "alice/*", "actions": "push", "expires": "90"}
+    reply = await alice.post("/settings/tokens", token, **{"Sec-Fetch-Site": "same-origin"})
+    assert "hvr_pat_" in reply.text
+    assert "content-encoding" not in reply.headers

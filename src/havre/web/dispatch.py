@@ -53,7 +53,9 @@ class Dispatcher:
             response = error_page(visit, error)
         if (asked := visit.query("lang", 8)) in LANGUAGES:
             security.remember_language(response, asked, secure=visit.secure)
-        security.protect(response, personal=not visit.actor.anonymous)
+        personal = not visit.actor.anonymous
+        security.protect(response, personal=personal)
+        response = security.compress(visit.request, response, personal=personal)
         await response(scope, receive, send)
 
     async def _answer(self, visit: Visit, scope: Scope) -> Response:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 SESSION_COOKIE = "havre_session"
 LANGUAGE_COOKIE = "havre_language"
 THEME_COOKIE = "havre_theme"
 THEMES = ("light", "dark")
 _YEAR = 365 * 24 * 3600
+
+_WORTH_IT = 1400
+"""Bytes that a page has at least before it is compressed: less travels in one packet anyway."""
+_LEVEL = 5
+"""Of gzip: a tenth larger than the best, in a third of its time."""
 
 _POLICY = "; ".join(  # noqa: FLY002 - one rule a line
     (
@@ -44,7 +50,25 @@ def protect(response: Response, *, personal: bool) -> Response:
         response.headers[name] = value
     if "cache-control" not in response.headers:
         response.headers["Cache-Control"] = "no-store" if personal else "no-cache"
-        response.headers["Vary"] = "Cookie, Accept-Language"
+        response.headers["Vary"] = "Cookie, Accept-Language, Accept-Encoding"
+    return response
+
+
+def compress(request: Request, response: Response, *, personal: bool) -> Response:
+    """Send a page with gzip, where that tells nobody anything.
+
+    The length of a compressed page that repeats what an attacker chose tells what else is in it (BREACH). So a page of
+    someone signed in is compressed only when they went there themselves: browsers say by Sec-Fetch-Site who asked. And
+    no answer to a form is, for it may hold a secret that is shown once.
+    """
+    if not isinstance(response, HTMLResponse) or len(response.body) < _WORTH_IT or request.method == "POST":
+        return response
+    asked_by_others = request.headers.get("sec-fetch-site") not in {"same-origin", "none"}
+    if (personal and asked_by_others) or "gzip" not in request.headers.get("accept-encoding", ""):
+        return response
+    response.body = gzip.compress(response.body, compresslevel=_LEVEL, mtime=0)
+    response.headers["Content-Encoding"] = "gzip"
+    response.headers["Content-Length"] = str(len(response.body))
     return response
 
 
