@@ -198,6 +198,7 @@ class Config:
     )
     session_days: int = _limit(30, 1, 365, "Days after which a browser that was not seen has to sign in again.")
     manifest_max: int = _limit(4 * 1024 * 1024, 64 * 1024, 32 * 1024 * 1024, "Largest manifest accepted, in bytes.")
+    audit_days: int = _limit(365, 1, 3650, "Days for which the audit trail is kept.")
     undo_days: int = _limit(7, 1, 90, "Days for which a deleted repository can be restored.")
     readme_pictures: str = _option(
         "fetch",

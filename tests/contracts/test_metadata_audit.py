@@ -69,5 +69,5 @@ def test_record_keeps_texts_within_bounds(rows: Rows) -> None:
 
 
 def test_an_action_is_a_noun_and_a_verb(rows: Rows) -> None:
-    with pytest.raises(ValueError, match="noun.verb"):
+    with pytest.raises(ValueError, match=r"noun\.verb"):
         record(rows, OPERATOR, "renamed", "alice/app", at=5)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from havre.access.actors import Grant
+from havre.access.plan_ports import PlanRows, UsageRows
 from havre.access.records import (
     AccessToken,
     AuditQuery,
@@ -24,6 +25,7 @@ from havre.access.records import (
     User,
 )
 from havre.registry.ports import AuditRows as AuditWriter
+from havre.registry.quota_ports import QuotaRows
 from havre.registry.ports import RepositoryRows
 from havre.registry.records import AuditEvent, Instant, Visibility
 from havre.registry.repository_ports import CollaboratorRows, RedirectRows
@@ -275,6 +277,12 @@ class Rows(PermissionRows, Protocol):
     def belongings(self) -> BelongingRows: ...
     @property
     def audit(self) -> AuditRows: ...
+    @property
+    def quotas(self) -> QuotaRows: ...
+    @property
+    def plans(self) -> PlanRows: ...
+    @property
+    def usage(self) -> UsageRows: ...
 
 
 class Post(Protocol):

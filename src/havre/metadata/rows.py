@@ -19,6 +19,7 @@ from havre.metadata.mailed_links import MailedLinkRows
 from havre.metadata.manifests import ManifestRows
 from havre.metadata.moves import MoveRows
 from havre.metadata.pulls import PullRows
+from havre.metadata.plans import PlanRows
 from havre.metadata.quotas import QuotaRows
 from havre.metadata.readmes import ReadmeRows
 from havre.metadata.redirects import RedirectRows
@@ -33,6 +34,7 @@ from havre.metadata.tags import TagRows
 from havre.metadata.transfers import TransferRows
 from havre.metadata.trees import TreeRows
 from havre.metadata.uploads import UploadRows
+from havre.metadata.usage import UsageRows
 
 
 class Rows:
@@ -176,3 +178,13 @@ class Rows:
     def stars(self) -> StarRows:
         """Who starred what."""
         return StarRows(self.connection)
+
+    @cached_property
+    def plans(self) -> PlanRows:
+        """Plans, and who has which."""
+        return PlanRows(self.connection)
+
+    @cached_property
+    def usage(self) -> UsageRows:
+        """What namespaces use."""
+        return UsageRows(self.connection)

@@ -93,9 +93,10 @@ class Uploads:
     ) -> UploadRecord:
         """Take the next bytes, and return the upload as it stands after them.
 
-        ``span`` is where the client says that they lie, ``announced`` how many come (0: not told). Raises UploadRangeInvalid if that is not where the upload
-        ends, SizeInvalid if there are more or fewer bytes than it says (none of them count then), UploadBusy when
-        another request is appending, ClientGone if the client leaves: the bytes that came are kept for a resume.
+        ``span`` is where the client says that they lie, ``announced`` how many come (0: not told). Raises
+        UploadRangeInvalid if that is not where the upload ends, SizeInvalid if there are more or fewer bytes than it
+        says (none of them count then), UploadBusy when another request is appending, ClientGone if the client leaves
+        (the bytes that came are kept for a resume), OverPlan if the plan has no room for so much: the upload is gone.
         """
         _check_start(upload, span)
         hasher = await self._hasher(upload, upload.algorithm)

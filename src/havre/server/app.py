@@ -10,11 +10,13 @@ from pathlib import Path
 
 from havre.access.access_tokens import AccessTokens
 from havre.access.accounts import Accounts
+from havre.access.audit import Audit
 from havre.access.bearer import BearerTokens
 from havre.access.credentials import Credentials
 from havre.access.departure import Departure
 from havre.access.passkeys import Passkeys
 from havre.access.passwords import Passwords
+from havre.access.plans import Plans
 from havre.access.recovery import Recovery
 from havre.access.second_factor import SecondFactors
 from havre.access.sessions import Sessions
@@ -34,10 +36,12 @@ from havre.registry.manifests import Manifests
 from havre.registry.ports import Clock
 from havre.registry.records import Instant, Visibility
 from havre.registry.referrers import Referrers
+from havre.registry.removal import Removals
 from havre.registry.renames import Renames
 from havre.registry.repositories import Repositories
 from havre.registry.search import Search
 from havre.registry.stars import Stars
+from havre.registry.statistics import Statistics
 from havre.registry.tags import Tags
 from havre.registry.uploads import UploadLimits, Uploads
 from havre.server import errors
@@ -75,7 +79,7 @@ class App:
         self.storage = open_storage(config.storage_url, config.data, clock)
         self.figures = Figures(figures)
         self.events = Events()
-        self.pull_counter = PullCounter(self.figures)
+        self.pull_counter = PullCounter(self.figures, clock)
         self.events.subscribe(self.pull_counter.hear)
         self._wire_access()
         self._wire_registry()
@@ -103,6 +107,8 @@ class App:
         self.second_factors = SecondFactors(database, Passkeys(database, clock), clock)
         self.departure = Departure(database, clock)
         self.bearer = BearerTokens(database, clock)
+        self.audit = Audit(database, clock, config.audit_days)
+        self.plans = Plans(database, clock)
 
     def _wire_registry(self) -> None:
         config, database, clock = self.config, self.database, self.clock
@@ -111,12 +117,15 @@ class App:
         self.renames = Renames(database, clock)
         self.deletion = Deletion(database, clock, config.undo_days)
         self.collaborators = Collaborators(database, clock)
+        self.pictures = None
         self.search = Search(database)
         self.stars = Stars(database, clock)
         self.blobs = Blobs(database, self.storage.blobs, clock)
         self.uploads = Uploads(database, self.storage.uploads, clock, limits)
         self.manifests = Manifests(database, self.blobs, clock, self.events, sparse=config.sparse_manifests == "accept")
         self.tags = Tags(database, clock, self.events)
+        self.removals = Removals(database, clock, self.events)
+        self.statistics = Statistics(database, clock)
         self.referrers = Referrers(database)
         self.images = Images(database, self.manifests, self.blobs)
 

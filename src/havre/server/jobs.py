@@ -13,7 +13,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from havre.errors import HavreError
-from havre.registry.events import Event, Pulled, Pushed
+from havre.oci.digest import Digest
+from havre.oci.names import Tag
+from havre.registry.events import Event, Looked, Pulled, Pushed
+from havre.registry.ports import Clock
+from havre.registry.statistics import PullKey, day_of
 from havre.server.metrics import Figures
 
 if TYPE_CHECKING:
@@ -23,20 +27,39 @@ log = logging.getLogger("havre.jobs")
 
 FLUSH_SECONDS = 2
 EXPIRY_SECONDS = 600
+FOLD_SECONDS = 24 * 3600
+
+LOOKED_FOR = 600_000
+"""Milliseconds from a look at a tag to a pull of the digest that counts for the tag."""
+
+MAX_LOOKED = 10_000
+"""Digests for which the tag that was looked at is remembered."""
+FOLD_SECONDS = 5
 
 
 class PullCounter:
-    """Counts pulls in memory and writes them down now and then, so that a pull never waits for a transaction."""
+    """Counts pulls in memory and writes them down now and then, so that a pull never waits for a transaction.
 
-    def __init__(self, figures: Figures) -> None:
+    docker and containerd look where a tag points and then pull by digest: what was looked at last is remembered for
+    some minutes, so that their pulls count for the tag.
+    """
+
+    def __init__(self, figures: Figures, clock: Clock) -> None:
         self._figures = figures
-        self._waiting: Counter[int] = Counter()
+        self._clock = clock
+        self._waiting: Counter[PullKey] = Counter()
+        self._looked: dict[tuple[int, Digest], tuple[Tag, int]] = {}
 
     def hear(self, event: Event) -> None:
         """Listen to the registry's events."""
         if isinstance(event, Pulled):
-            self._waiting[event.repository_id] += 1
+            now = self._clock()
+            self._waiting[event.repository_id, day_of(now), self._asked(event, now), event.client] += 1
             self._figures.events["pulls"] += 1
+        elif isinstance(event, Looked):
+            if len(self._looked) >= MAX_LOOKED:
+                self._looked.clear()
+            self._looked[event.repository_id, event.digest] = event.tag, self._clock()
         elif isinstance(event, Pushed):
             self._figures.events["pushes"] += 1
 
@@ -45,10 +68,16 @@ class PullCounter:
         if self._waiting:
             counted, self._waiting = self._waiting, Counter()
             try:
-                await app.repositories.count_pulls(list(counted.items()))
+                await app.statistics.count(counted)
             except HavreError:
                 self._waiting.update(counted)
                 raise
+
+    def _asked(self, event: Pulled, now: int) -> Tag | Digest:
+        if event.tag is not None:
+            return event.tag
+        tag, at = self._looked.get((event.repository_id, event.digest), (None, 0))
+        return tag if tag is not None and now - at < LOOKED_FOR else event.digest
 
 
 class Jobs:
@@ -64,6 +93,8 @@ class Jobs:
         self._tasks = [
             asyncio.create_task(self._every(FLUSH_SECONDS, self._flush)),
             asyncio.create_task(self._every(EXPIRY_SECONDS, self._expire)),
+            asyncio.create_task(self._every(FOLD_SECONDS, self._fold)),
+            asyncio.create_task(self._every(FOLD_SECONDS, self._fold)),
         ]
 
     async def stop(self) -> None:
@@ -79,10 +110,17 @@ class Jobs:
         self._app.figures.save()
         await self._app.pull_counter.flush(self._app)
 
+    async def _fold(self) -> None:
+        await self._app.plans.fold()
+
+    async def _fold(self) -> None:
+        await self._app.statistics.fold()
+
     async def _expire(self) -> None:
         removed = await self._app.uploads.expire()
         if removed:
             log.info("removed %d unfinished uploads", removed)
+        await self._app.audit.sweep()
         purged = await self._app.deletion.sweep()
         if purged:
             log.info("removed %d deleted repositories for good", purged)
