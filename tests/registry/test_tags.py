@@ -4,7 +4,7 @@ import pytest
 
 from havre.errors import ManifestUnknown
 from havre.oci.names import RepositoryName, Tag
-from havre.registry.events import Deleted, Event, Pulled, Pushed
+from havre.registry.events import Deleted, Event, Looked, Pulled, Pushed
 from havre.registry.records import TagOrder
 from tests.support import documents
 from tests.support.documents import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of
@@ -105,10 +105,13 @@ async def test_events_are_told_after_the_fact(alice: Caller, inside: InProcess):
     await alice.delete(f"/v2/{APP}/manifests/one")
     await alice.delete(f"/v2/{APP}/manifests/{digest_of(content)}")
     await alice.delete(f"/v2/{APP}/manifests/one")
-    pushed, pulled, untagged, deleted = heard
+    pushed, pulled, looked, untagged, deleted = heard
     assert isinstance(pushed, Pushed)
     assert (pushed.tags, pushed.digest) == (("one", "two"), digest_of(content))
     assert isinstance(pulled, Pulled)
+    assert pulled.tag == "one"
+    assert isinstance(looked, Looked)
+    assert (looked.tag, looked.digest) == ("one", digest_of(content))
     assert isinstance(untagged, Deleted)
     assert (untagged.digest, untagged.tags) == (None, ("one",))
     assert isinstance(deleted, Deleted)

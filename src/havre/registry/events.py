@@ -30,6 +30,19 @@ class Pulled:
     repository_id: int
     repository: RepositoryName
     digest: Digest
+    tag: Tag | None = None
+    """What was asked for; None: the digest."""
+    client: str = ""
+    """The family of programs that asked, such as ``docker``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A client asked which manifest a tag points at; most come back for it by digest."""
+
+    repository_id: int
+    digest: Digest
+    tag: Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class Deleted:
     user_id: int | None
 
 
-Event = Pushed | Pulled | Deleted
+Event = Pushed | Pulled | Looked | Deleted
 
 
 class Events:

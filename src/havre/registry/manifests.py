@@ -13,7 +13,7 @@ from havre.oci.manifest import Manifest, load_object, parse
 from havre.oci.names import RepositoryName, Tag
 from havre.oci.reference import Reference
 from havre.registry.blobs import Blobs
-from havre.registry.events import Deleted, Events, Pulled, Pushed
+from havre.registry.events import Deleted, Events, Looked, Pulled, Pushed
 from havre.registry.memory import Memory
 from havre.registry.naming import ensure, follow, writable
 from havre.registry.policy import check_complete, needed
@@ -47,8 +47,13 @@ class Manifests:
         self._sparse = sparse
         self._memory: Memory[tuple[Repository, ManifestRecord | None]] = Memory(metadata)
 
-    async def get(self, name: RepositoryName, reference: Reference, *, pull: bool = True) -> ManifestRecord:
-        """The manifest's exact bytes; raises NameUnknown or ManifestUnknown. ``pull`` is False for a mere check."""
+    async def get(
+        self, name: RepositoryName, reference: Reference, *, pull: bool = True, client: str = ""
+    ) -> ManifestRecord:
+        """The manifest's exact bytes; raises NameUnknown or ManifestUnknown. ``pull`` is False for a mere check.
+
+        ``client`` is the family of programs that asks; empty when it is a person who looks.
+        """
 
         def work(rows: Rows) -> tuple[Repository, ManifestRecord | None]:
             repository = follow(rows, name)
@@ -59,8 +64,11 @@ class Manifests:
         repository, manifest = await self._memory.read((name, reference), work, _weight)
         if manifest is None:
             raise _unknown(name, reference)
+        tag = reference if isinstance(reference, Tag) else None
         if pull:
-            self._events.publish(Pulled(repository.id, name, manifest.digest))
+            self._events.publish(Pulled(repository.id, name, manifest.digest, tag, client))
+        elif tag is not None and client:
+            self._events.publish(Looked(repository.id, manifest.digest, tag))
         return manifest
 
     async def put(

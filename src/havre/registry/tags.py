@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from havre.errors import ManifestUnknown
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName, Tag
+from havre.registry.audit import Author, record
 from havre.registry.events import Deleted, Events, Pushed
 from havre.registry.naming import follow, writable
 from havre.registry.policy import check_writable
@@ -176,18 +177,36 @@ class Tags:
         repository = await self._metadata.write(work)
         self._events.publish(Deleted(repository.id, name, None, (tag,), user_id))
 
-    async def restore(self, name: RepositoryName, tag: Tag, digest: Digest, user_id: int | None) -> None:
-        """Point a tag, which may be gone, at a manifest that is still here. Raises NameUnknown or ManifestUnknown."""
+    async def restore(self, name: RepositoryName, tag: Tag, digest: Digest, author: Author, address: str = "") -> None:
+        """Point a tag, which may be gone, at a manifest that is still here.
+
+        Raises NameUnknown, ManifestUnknown, and Denied if the repository is archived.
+        """
         now = self._clock()
 
         def work(rows: Rows) -> Repository:
             repository = writable(rows, name)
-            assign(rows, repository, tag, digest, user_id, now)
+            assign(rows, repository, tag, digest, author.user_id, now)
             rows.repositories.change(repository.id, updated=now)
+            subject, detail = f"{name}:{tag}", {"digest": str(digest)}
+            record(
+                rows,
+                author,
+                "tag.restore",
+                subject,
+                at=now,
+                repository_id=repository.id,
+                address=address,
+                detail=detail,
+            )
             return repository
 
         repository = await self._metadata.write(work)
-        self._events.publish(Pushed(repository.id, name, digest, (tag,), user_id))
+        self._events.publish(Pushed(repository.id, name, digest, (tag,), author.user_id))
+
+    async def present(self, repository: Repository, digests: Collection[Digest]) -> dict[Digest, int]:
+        """Those of ``digests`` whose manifest is here, with the bytes of config and layers."""
+        return await self._metadata.read(lambda rows: rows.manifests.sizes(repository.id, digests))
 
 
 def assign(rows: Rows, repository: Repository, tag: Tag, digest: Digest, user_id: int | None, at: Instant) -> None:

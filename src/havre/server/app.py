@@ -10,6 +10,7 @@ from pathlib import Path
 
 from havre.access.access_tokens import AccessTokens
 from havre.access.accounts import Accounts
+from havre.access.administration import Administration
 from havre.access.audit import Audit
 from havre.access.bearer import BearerTokens
 from havre.access.credentials import Credentials
@@ -109,6 +110,7 @@ class App:
         self.bearer = BearerTokens(database, clock)
         self.audit = Audit(database, clock, config.audit_days)
         self.plans = Plans(database, clock)
+        self.administration = Administration(database, clock)
 
     def _wire_registry(self) -> None:
         config, database, clock = self.config, self.database, self.clock

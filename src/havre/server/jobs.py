@@ -121,6 +121,7 @@ class Jobs:
         if removed:
             log.info("removed %d unfinished uploads", removed)
         await self._app.audit.sweep()
+        await self._app.administration.count_content()
         purged = await self._app.deletion.sweep()
         if purged:
             log.info("removed %d deleted repositories for good", purged)

@@ -11,6 +11,7 @@ from havre.oci import mediatypes
 from havre.oci.digest import Digest
 from havre.oci.names import Tag
 from havre.oci.reference import Reference, parse_reference
+from havre.registry.statistics import client_family
 from havre.server import urls
 from havre.server.http import Request, Response
 from havre.server.v2.call import INERT, Call, matches
@@ -24,7 +25,8 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^
 async def get(call: Call) -> Response:
     """The manifest, byte for byte as it was pushed, whatever the Accept header prefers. HEAD does not count as a pull."""
     reference = _existing(call.tail)
-    manifest = await call.app.manifests.get(call.name, reference, pull=call.request.method == "GET")
+    client = client_family(call.request.header("user-agent") or "")
+    manifest = await call.app.manifests.get(call.name, reference, pull=call.request.method == "GET", client=client)
     etag = f'"{manifest.digest}"'
     headers = [
         ("content-type", manifest.media_type),
