@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from havre.access.actors import Grant
+from havre.access.administration_ports import AdministrationRows
 from havre.access.plan_ports import PlanRows, UsageRows
 from havre.access.records import (
     AccessToken,
@@ -24,9 +25,10 @@ from havre.access.records import (
     StoredPassword,
     User,
 )
+from havre.registry.job_ports import JobRows
 from havre.registry.ports import AuditRows as AuditWriter
-from havre.registry.quota_ports import QuotaRows
 from havre.registry.ports import RepositoryRows
+from havre.registry.quota_ports import QuotaRows
 from havre.registry.records import AuditEvent, Instant, Visibility
 from havre.registry.repository_ports import CollaboratorRows, RedirectRows
 
@@ -283,6 +285,10 @@ class Rows(PermissionRows, Protocol):
     def plans(self) -> PlanRows: ...
     @property
     def usage(self) -> UsageRows: ...
+    @property
+    def administration(self) -> AdministrationRows: ...
+    @property
+    def jobs(self) -> JobRows: ...
 
 
 class Post(Protocol):

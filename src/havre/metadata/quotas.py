@@ -21,7 +21,9 @@ from havre.oci.names import Namespace, RepositoryName
 from havre.registry.quota_ports import UNLIMITED, Limits, Quota
 from havre.registry.records import Visibility
 
-_DEFAULT_PLAN = select(plans.c.id).where(plans.c.is_default).scalar_subquery()
+DEFAULT_PLAN = select(plans.c.id).where(plans.c.is_default).scalar_subquery()
+"""The id of the plan of whoever was given no other."""
+
 _OTHER = repositories.alias("other")
 PRIVATE_USED = (
     select(func.count())
@@ -56,7 +58,7 @@ _QUOTA = (
 _FROM = (
     select(*_QUOTA)
     .outerjoin_from(namespaces, users, users.c.id == namespaces.c.user_id)
-    .outerjoin(plans, plans.c.id == func.coalesce(users.c.plan_id, _DEFAULT_PLAN))
+    .outerjoin(plans, plans.c.id == func.coalesce(users.c.plan_id, DEFAULT_PLAN))
     .where(namespaces.c.name == bindparam("namespace"))
 )
 _OF = _FROM.add_columns(PRIVATE_USED, STORED)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from havre.metadata.access_tokens import AccessTokenRows
 from havre.metadata.accounts import AccountRows
+from havre.metadata.administration import AdministrationRows
 from havre.metadata.audit import AuditRows
 from havre.metadata.authenticators import AuthenticatorRows
 from havre.metadata.belongings import BelongingRows
@@ -188,3 +189,8 @@ class Rows:
     def usage(self) -> UsageRows:
         """What namespaces use."""
         return UsageRows(self.connection)
+
+    @cached_property
+    def administration(self) -> AdministrationRows:
+        """Everything, for administrators."""
+        return AdministrationRows(self.connection)

@@ -55,7 +55,9 @@ namespaces = Table(
     Column("kind", String, nullable=False, comment="user, organisation or official"),
     Column("user_id", Id, ForeignKey("users.id"), nullable=True, index=True),
     Column("created", Time, nullable=False),
-    Column("storage", BigInteger, nullable=False, server_default="0", comment="bytes, but for storage_changes"),
+    Column(
+        "storage", BigInteger, nullable=False, server_default="0", index=True, comment="bytes, but for storage_changes"
+    ),
     CheckConstraint("kind IN ('user', 'organisation', 'official')", name="kind"),
 )
 

@@ -335,6 +335,7 @@ def _storage() -> None:
     )
     room = "bytes its namespace had left when it began; none: no limit"
     op.add_column("uploads", Column("room", BigInteger, nullable=True, comment=room))
+    op.create_index(op.f("ix_namespaces_storage"), "namespaces", ["storage"])
     op.create_index(op.f("ix_repositories_storage"), "repositories", ["storage"])
     private = text("visibility = 'private' AND deleted IS NULL")
     op.create_index(
