@@ -88,8 +88,15 @@ def test_times_are_exact_too() -> None:
 @pytest.mark.parametrize(
     ("text", "html"),
     [
-        ("# A\n## B\n###### C", "<h3>A</h3>\n<h4>B</h4>\n<h6>C</h6>\n"),
-        ("<b>x</b>", "<p>&lt;b&gt;x&lt;/b&gt;</p>\n"),
+        ("# A\n## B\n###### C", '<h3 id="readme-a">A</h3>\n<h4 id="readme-b">B</h4>\n<h6 id="readme-c">C</h6>\n'),
+        ("# A\n# A", '<h3 id="readme-a">A</h3>\n<h3 id="readme-a-1">A</h3>\n'),
+        ("<b>x</b>", "<p><b>x</b></p>\n"),
+        ("<h1>x</h1>", "<h3>x</h3>"),
+        ("<p onclick=x() style=color:red class=button>x</p>", "<p>x</p>"),
+        ("<script>x()</script><style>p{}</style><iframe src=//a.example></iframe>", ""),
+        ("<form action=/logout><button>x</button></form>", "x"),
+        ("<p align=center>x", '<p align="center">x</p>'),
+        ("- [ ] a\n- [x] b", "<ul>\n<li>\u2610&nbsp;a</li>\n<li>\u2611&nbsp;b</li>\n</ul>\n"),
         ("`a` ~~b~~", "<p><code>a</code> <s>b</s></p>\n"),
         ("[a](javascript:x)", "<p>[a](javascript:x)</p>\n"),
         ("[a](data:text/html;base64,x)", "<p>[a](data:text/html;base64,x)</p>\n"),
@@ -107,7 +114,7 @@ def test_pictures_of_a_readme_become_links() -> None:
 
 
 def test_readme_tables_and_depth() -> None:
-    assert "<table>" in to_html("|a|b|\n|-|-|\n|1|2|")
+    assert '<table tabindex="0">' in to_html("|a|b|\n|-|-|\n|1|2|")
     assert len(to_html("> " * 5000 + "x")) < 50_000
 
 

@@ -66,13 +66,15 @@ async def test_the_public_view(stocked: InProcess, visitor: Visitor) -> None:
     assert "docker pull hub.example.org:5000/alice/app</span>" in reply.text
     assert "podman pull --tls-verify=false hub.example.org:5000/alice/app" in reply.text
     assert "Small and quick" in reply.text
-    assert "<h3>Hello</h3>" in reply.text
+    assert '<h3 id="readme-hello">Hello</h3>' in reply.text
     assert "/repository/docker/" not in reply.text, "settings are for the owner"
 
 
 async def test_the_pull_line_names_a_tag_when_there_is_no_latest(site: InProcess, visitor: Visitor) -> None:
     caller = await site.caller("alice", "alice/app")
-    await caller.push_image("alice/app", "not-latest", "1.0", seed="one")
+    await caller.push_image("alice/app", "not-latest", seed="one")
+    site.clock.forward(seconds=1)
+    await caller.push_image("alice/app", "1.0", seed="one")
     assert "docker pull hub.example.org:5000/alice/app:1.0" in (await visitor.read("/r/alice/app")).texts
     await caller.push_image("alice/app", "latest", seed="two")
     for number in range(6):
@@ -113,13 +115,15 @@ async def test_who_may_only_pull_is_led_to_the_public_view(stocked: InProcess, v
 
 
 async def test_the_owner_describes_it(stocked: InProcess, alice: Visitor) -> None:
-    fields = {"form": "about", "description": "  New  ", "readme": "a\r\nb"}
+    fields = {"form": "about", "description": "  New  ", "category-databases": "yes", "category-security": "yes"}
     reply = await alice.post(MANAGE, fields)
     assert reply.headers["location"] == f"{MANAGE}?tab=settings&saved=about"
     assert "Saved." in (await alice.read(reply.headers["location"])).texts
     repository = await stocked.app.repositories.get(APP)
-    assert repository.description == "New"
-    assert await stocked.app.repositories.readme(repository) == "a\nb"
+    assert (repository.description, repository.categories) == ("New", ("databases", "security"))
+    assert {"Databases and storage", "Security"} <= set((await alice.read("/r/alice/app")).texts)
+    more = {"category-networking": "yes", "category-web-servers": "yes"}
+    assert "choose at most 3" in (await alice.post(MANAGE, {**fields, **more})).text
     reply = await alice.post(MANAGE, {**fields, "description": "x" * 101})
     assert reply.status_code == 400
     assert "at most 100" in reply.text
@@ -127,6 +131,7 @@ async def test_the_owner_describes_it(stocked: InProcess, alice: Visitor) -> Non
 
 
 async def test_the_owner_hides_it(stocked: InProcess, alice: Visitor, visitor: Visitor) -> None:
+    await stocked.app.repositories.set_visibility(RepositoryName("alice/secret"), Visibility.PUBLIC)
     assert (await alice.post(MANAGE, {"form": "visibility", "visibility": "nonsense"})).status_code == 400
     assert (await visitor.get("/r/alice/app")).status_code == 200
     await alice.post(MANAGE, {"form": "visibility", "visibility": "private"})
@@ -141,7 +146,7 @@ async def test_deleting_needs_the_name_retyped(stocked: InProcess, alice: Visito
         assert "Type alice/app exactly" in reply.text
     assert (await stocked.app.repositories.get(APP)).name == APP
     reply = await alice.post(MANAGE, {"form": "delete", "confirm": "alice/app"})
-    assert reply.headers["location"] == "/repositories"
+    assert reply.headers["location"] == "/repositories?done=deleted"
     with pytest.raises(NameUnknown):
         await stocked.app.repositories.get(APP)
     assert (await alice.get("/r/alice/app")).status_code == 404

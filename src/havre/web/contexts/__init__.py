@@ -32,6 +32,8 @@ class Site:
     now: Instant
     person: Person | None = None
     signup_open: bool = True
+    starred: bool = False
+    """Has the visitor starred the repository that this page is about?"""
     theme: str = ""
     """``light`` or ``dark``; empty: as the visitor's system says."""
 
@@ -74,43 +76,6 @@ class RepositoryCard:
 
 
 @dataclass(frozen=True, slots=True)
-class HomePage:
-    """``/``."""
-
-    popular: Sequence[RepositoryCard]
-    recent: Sequence[RepositoryCard]
-
-
-@dataclass(frozen=True, slots=True)
-class SearchPage:
-    """``/search``."""
-
-    text: str
-    results: Sequence[RepositoryCard]
-    pager: Pager
-
-
-@dataclass(frozen=True, slots=True)
-class ProfilePage:
-    """``/u/{name}``."""
-
-    name: str
-    created: Instant
-    mine: bool
-    repositories: Sequence[RepositoryCard]
-    pager: Pager
-
-
-@dataclass(frozen=True, slots=True)
-class MinePage:
-    """``/repositories``."""
-
-    text: str
-    repositories: Sequence[RepositoryCard]
-    pager: Pager
-
-
-@dataclass(frozen=True, slots=True)
 class TagRow:
     """One tag in a list."""
 
@@ -129,7 +94,7 @@ class RepositoryHead:
     repository: Repository
     may_manage: bool
     current: str
-    """The tab that is open: ``overview``, ``tags``, ``general`` or ``settings``."""
+    """The tab that is open: ``overview``, ``tags``, ``general``, ``writing``, ``collaborators`` or ``settings``."""
 
     @property
     def path(self) -> str:
@@ -140,32 +105,6 @@ class RepositoryHead:
     def manage_path(self) -> str:
         """The owner's page."""
         return manage_path(self.repository)
-
-
-@dataclass(frozen=True, slots=True)
-class RepositoryPage:
-    """The public view of a repository."""
-
-    head: RepositoryHead
-    readme: str
-    """Safe HTML; empty if there is none."""
-    pull_reference: str
-    """Name and tag to pull: the tag is left out when it is ``latest``; empty if nothing has been pushed."""
-    latest: Sequence[TagRow]
-    tag_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class ManagePage:
-    """The owner's view of a repository."""
-
-    head: RepositoryHead
-    readme: str
-    latest: Sequence[TagRow]
-    tag_count: int
-    form: Form
-    saved: str = ""
-    """Which form was just saved: ``about``, ``visibility`` or nothing."""
 
 
 @dataclass(frozen=True, slots=True)

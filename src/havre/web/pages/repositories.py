@@ -1,141 +1,162 @@
-"""Repositories: the public view, the owner's view with its settings, and the list of one's own."""
+"""Repositories as everyone sees them: what each is, how to pull it, and what its image says of itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
-from havre.errors import InputInvalid
-from havre.oci.names import Namespace, Tag
-from havre.registry.records import Repository, Visibility
-from havre.web.contexts import (
-    Form,
-    ManagePage,
-    MinePage,
-    RepositoryCard,
-    RepositoryHead,
-    RepositoryPage,
-    TagRow,
-    manage_path,
-)
-from havre.web.errors import FORM_ERRORS
-from havre.web.markdown import to_html
+from havre.errors import ManifestUnknown
+from havre.oci.names import Tag
+from havre.registry.images import ImageView
+from havre.registry.records import Repository
+from havre.web.contexts import RepositoryHead, TagRow
+from havre.web.contexts.repositories import PlatformSize, RepositoryPage, Told
 from havre.web.pages.tags import rows_of
-from havre.web.visit import Visit, pager
+from havre.web.readmes import Base, readme_html
+from havre.web.visit import Visit
 
-_LATEST = 5
-_PER_PAGE = 20
+LATEST = 5
+"""Tags on a repository's first page."""
+
+_LABEL = "org.opencontainers.image."
+_LONGEST = 300
 
 
 async def show(visit: Visit) -> Response:
     """``/r/{namespace}/{repository}`` and ``/_/{repository}``: what it is and how to pull it."""
     repository = visit.shown
-    latest, count = await _latest(visit, repository)
+    latest, count = await newest(visit, repository)
+    tag = await _default_tag(visit, repository, latest)
+    image = await _image(visit, repository, tag)
+    labels = await _labels(visit, repository, image)
     readme = await visit.app.repositories.readme(repository)
     page = RepositoryPage(
         RepositoryHead(repository, visit.may_manage, "overview"),
-        to_html(readme) if readme else "",
-        await _pull_reference(visit, repository, latest),
+        await readme_html(visit, readme, Base.of(labels.get(f"{_LABEL}source", ""))),
+        _reference(repository, tag),
+        tag,
         latest,
         count,
+        await _pusher(visit, repository),
+        _platforms(image),
+        _told(visit, labels),
+        [category_name(visit, one) for one in repository.categories],
+        await _is_member(visit, repository),
     )
     return visit.page("repository.html", page)
 
 
-async def mine(visit: Visit) -> Response:
-    """``/repositories``: the visitor's own, private ones included."""
-    text = visit.query("q")
-    found = await visit.app.repositories.search(
-        visit.actor.viewer,
-        text,
-        visit.page_number(),
-        _PER_PAGE,
-        namespace=Namespace.parse(visit.actor.name),
-        newest_first=True,
-    )
-    return visit.page("mine.html", MinePage(text, [RepositoryCard(one) for one in found.items], pager(found, q=text)))
-
-
-async def manage(visit: Visit) -> Response:
-    """``GET /repository/docker/{namespace}/{repository}?tab=``: for its owner."""
-    return await _manage(visit, Form(await _as_typed(visit)), saved=visit.query("saved", 20))
-
-
-async def change(visit: Visit) -> Response:
-    """``POST`` there: one of the forms ``about``, ``visibility`` and ``delete``, named by the field ``form``."""
-    repository, values = visit.shown, await visit.form()
-    which = values.get("form", "")
-    try:
-        if which == "about":
-            await visit.app.repositories.describe(
-                repository.name, description=values.get("description", "").strip(), readme=values.get("readme", "")
-            )
-        elif which == "visibility":
-            await visit.app.repositories.set_visibility(repository.name, _visibility(visit, values))
-        elif which == "delete":
-            return await _delete(visit, repository, values)
-        else:
-            raise InputInvalid("this is not a form of the page")
-    except FORM_ERRORS as error:
-        form, status = visit.again(error, {**await _as_typed(visit), **values})
-        return await _manage(visit, form, status=status, tab="settings")
-    return visit.redirect(f"{manage_path(repository)}?tab=settings&saved={which}")
-
-
-async def _delete(visit: Visit, repository: Repository, values: Mapping[str, str]) -> Response:
-    if values.get("confirm", "").strip() != repository.name:
-        raise InputInvalid(
-            visit.text("Type %(name)s exactly to delete the repository.", name=repository.name), field="confirm"
-        )
-    await visit.app.deletion.delete(repository.name, by=visit.actor, address=visit.address)
-    return visit.redirect("/repositories")
-
-
-async def _manage(visit: Visit, form: Form, *, status: int = 200, tab: str = "", saved: str = "") -> Response:
-    repository = visit.shown
-    tab = tab or ("settings" if visit.query("tab", 20) == "settings" else "general")
-    latest, count = await _latest(visit, repository)
-    readme = await visit.app.repositories.readme(repository) if tab == "general" else ""
-    page = ManagePage(
-        RepositoryHead(repository, may_manage=True, current=tab),
-        to_html(readme) if readme else "",
-        latest,
-        count,
-        form,
-        saved,
-    )
-    return visit.page("manage.html", page, status)
-
-
-async def _latest(visit: Visit, repository: Repository) -> tuple[list[TagRow], int]:
-    found = await visit.app.tags.page(repository, per_page=_LATEST)
+async def newest(visit: Visit, repository: Repository) -> tuple[list[TagRow], int]:
+    """The tags pushed last, and how many there are."""
+    found = await visit.app.tags.page(repository, per_page=LATEST)
     return rows_of(found.items), found.total
 
 
-async def _pull_reference(visit: Visit, repository: Repository, latest: list[TagRow]) -> str:
-    """What to pull when nothing else is said: ``latest`` if there is such a tag, else the newest."""
-    if not latest:
-        return ""
-    if any(row.name == "latest" for row in latest):
-        return str(repository.name)
-    named = await visit.app.database.read(lambda rows: rows.tags.get(repository.id, Tag("latest")))
-    if named is not None:
-        return str(repository.name)
-    return f"{repository.name}:{latest[0].name}"
-
-
-def _visibility(visit: Visit, values: Mapping[str, str]) -> Visibility:
-    try:
-        return Visibility(values.get("visibility", ""))
-    except ValueError as error:
-        raise InputInvalid(visit.text("Choose public or private."), field="visibility") from error
-
-
-async def _as_typed(visit: Visit) -> dict[str, str]:
-    repository = visit.shown
-    return {
-        "description": repository.description,
-        "readme": await visit.app.repositories.readme(repository),
-        "visibility": repository.visibility.value,
+def category_name(visit: Visit, category: str) -> str:
+    """What people call it."""
+    names = {
+        "api-management": visit.text("API management"),
+        "content-management": visit.text("Content management"),
+        "data-science": visit.text("Data science"),
+        "databases": visit.text("Databases and storage"),
+        "developer-tools": visit.text("Developer tools"),
+        "integration-delivery": visit.text("Integration and delivery"),
+        "internet-of-things": visit.text("Internet of things"),
+        "languages-frameworks": visit.text("Languages and frameworks"),
+        "machine-learning": visit.text("Machine learning and AI"),
+        "message-queues": visit.text("Message queues"),
+        "monitoring-observability": visit.text("Monitoring and observability"),
+        "networking": visit.text("Networking"),
+        "operating-systems": visit.text("Operating systems"),
+        "security": visit.text("Security"),
+        "web-servers": visit.text("Web servers"),
     }
+    return names.get(category, category)
+
+
+async def _default_tag(visit: Visit, repository: Repository, latest: list[TagRow]) -> str:
+    """What to pull when nothing else is said: ``latest`` if there is such a tag, else the newest."""
+    if not latest or any(row.name == "latest" for row in latest):
+        return "latest" if latest else ""
+    named = await visit.app.database.read(lambda rows: rows.tags.get(repository.id, Tag("latest")))
+    return "latest" if named is not None else latest[0].name
+
+
+def _reference(repository: Repository, tag: str) -> str:
+    if not tag:
+        return ""
+    return str(repository.name) if tag == "latest" else f"{repository.name}:{tag}"
+
+
+async def _image(visit: Visit, repository: Repository, tag: str) -> ImageView | None:
+    if not tag:
+        return None
+    try:
+        return await visit.app.images.inspect(repository.name, Tag(tag))
+    except ManifestUnknown:
+        return None  # moved away at this very moment
+
+
+async def _labels(visit: Visit, repository: Repository, image: ImageView | None) -> Mapping[str, str]:
+    """Labels and annotations of the default image; of an index, those of its first platform, too."""
+    if image is None:
+        return {}
+    labels = {**image.manifest.annotations, **image.labels}
+    first = next((one for one in image.platforms if one.size and not one.platform.startswith("unknown")), None)
+    if first is not None:
+        try:
+            part = await visit.app.images.inspect(repository.name, first.digest)
+            labels = {**part.labels, **labels}
+        except ManifestUnknown:
+            pass
+    return labels
+
+
+def _platforms(image: ImageView | None) -> list[PlatformSize]:
+    if image is None:
+        return []
+    if image.platforms:
+        parts = [PlatformSize(one.platform, one.size) for one in image.platforms if one.size]
+        return [one for one in parts if one.name and not one.name.startswith("unknown")]
+    return [PlatformSize(image.manifest.platform, image.manifest.total_size)] if image.manifest.platform else []
+
+
+def _told(visit: Visit, labels: Mapping[str, str]) -> list[Told]:
+    parts = (
+        (visit.text("Title"), "title"),
+        (visit.text("Version"), "version"),
+        (visit.text("Licences"), "licenses"),
+        (visit.text("Source"), "source"),
+        (visit.text("Documentation"), "documentation"),
+        (visit.text("Website"), "url"),
+    )
+    found = ((title, " ".join(labels.get(_LABEL + key, "").split())[:_LONGEST]) for title, key in parts)
+    return [Told(title, _shown(text), _link(text)) for title, text in found if text]
+
+
+def _link(text: str) -> str:
+    """The text, if it is a web address that a page may link to."""
+    try:
+        parts = urlsplit(text)
+        return text if parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc else ""
+    except ValueError:
+        return ""
+
+
+def _shown(text: str) -> str:
+    """A web address without what is the same in all of them."""
+    return text.partition("://")[2].removeprefix("www.").rstrip("/") if _link(text) else text
+
+
+async def _pusher(visit: Visit, repository: Repository) -> str:
+    user = await visit.app.accounts.get(repository.pushed_by) if repository.pushed_by is not None else None
+    return user.name if user else ""
+
+
+async def _is_member(visit: Visit, repository: Repository) -> bool:
+    who = visit.actor.user_id
+    if who is None or who == repository.owner_id:
+        return False
+    return await visit.app.database.read(lambda rows: rows.collaborators.role(repository.id, who)) is not None
