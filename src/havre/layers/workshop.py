@@ -22,6 +22,9 @@ from havre.registry.ports import Body
 SECONDS = 900
 """By the clock, that one task may take."""
 
+EXTRACT_SECONDS = 15
+"""By the clock, for taking one file out of a layer, while somebody waits."""
+
 _PACKAGES = str(Path(havre.__file__).parent.parent)
 _WAITING = 1024 * 1024
 """Bytes that wait to be written to the process."""
@@ -48,7 +51,7 @@ class Workshop:
     async def extract(self, layer: Body, offset: int, size: int) -> bytes:
         """Bytes from the middle of an unpacked layer. Raises InputInvalid, and Unavailable when it takes too long."""
         content = bytearray()
-        async with contextlib.aclosing(self._run(["extract", str(offset), str(size)], layer)) as answer:
+        async with contextlib.aclosing(self._run(["extract", str(offset), str(size)], layer, EXTRACT_SECONDS)) as answer:
             async for kind, piece in answer:
                 if kind == frames.CONTENT:
                     content += piece
@@ -67,19 +70,22 @@ class Workshop:
                 elif kind == frames.PROGRESS and told:
                     told(int(content))
 
-    async def _run(self, arguments: list[str], body: Body) -> AsyncIterator[tuple[bytes, bytes]]:
+    async def _run(
+        self, arguments: list[str], body: Body, seconds: float | None = None
+    ) -> AsyncIterator[tuple[bytes, bytes]]:
         """The frames of the answer. Raises InputInvalid if the content was refused, Unavailable if the process failed."""
+        seconds = self._seconds if seconds is None else seconds
         process = await _started(arguments)
         feeding = asyncio.create_task(_feed(process, body))
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(seconds):
                 async for kind, content in _frames(process):
                     if kind == frames.REFUSED:
                         raise InputInvalid(content.decode("utf-8", "replace"))
                     yield kind, content
                 await _ended(process, feeding)
         except TimeoutError as error:
-            raise InputInvalid(f"it takes more than {self._seconds:.0f} seconds to read") from error
+            raise InputInvalid(f"it takes more than {seconds:.0f} seconds to read") from error
         finally:
             feeding.cancel()
             with contextlib.suppress(ProcessLookupError):
