@@ -10,7 +10,7 @@ import typer
 
 from havre import cli
 
-SHARED = {"contents", "output", "places", "reference", "remote"}
+SHARED = {"contents", "output", "packing", "places", "reference", "remote"}
 """Modules beside the commands: what several of them use, and the page about all."""
 
 

@@ -29,10 +29,16 @@ def machine() -> Iterator[Machine]:
 
 
 @pytest.fixture
-def docker(machine: Machine, alice: Terminal) -> Engine:
-    """Docker, which Alice's havre finds as docker's own command does."""
-    alice.environ["DOCKER_HOST"] = f"unix://{machine.home}/d/docker.sock"
+def docker(machine: Machine) -> Engine:
     return machine.docker
+
+
+@pytest.fixture
+def marin(machine: Machine, tmp_path: Path) -> Terminal:
+    """Somebody with a docker engine, which havre finds as docker's own command does."""
+    terminal = Terminal(tmp_path / "marin")
+    terminal.environ["DOCKER_HOST"] = f"unix://{machine.home}/d/docker.sock"
+    return terminal
 
 
 def hello(name: str) -> Image:
@@ -72,43 +78,44 @@ def test_what_engines_pushed_is_pulled_by_havre(machine: Machine, alice: Termina
     assert (alice.home / "files.tar").stat().st_size > 200_000
 
 
-def test_out_of_a_docker_engine_and_back(docker: Engine, alice: Terminal, peer: Peer) -> None:
+def test_out_of_a_docker_engine_and_back(docker: Engine, marin: Terminal, peer: Peer) -> None:
     image = hello("travels")
+    marin("login", peer.host, "-u", "alice", "--password-stdin", typed=PASSWORD)
     docker.take(image, "travels:1")
     target = f"{peer.host}/alice/travels:1"
-    alice("copy", "docker-daemon:travels:1", target)
+    marin("copy", "docker-daemon:travels:1", target)
     before = image_id(docker("image", "inspect", "travels:1").ok())
     docker("image", "rm", "--force", before).ok()
-    alice("copy", target, "docker-daemon:came/back:2")
+    marin("copy", target, "docker-daemon:came/back:2")
     assert image_id(docker("image", "inspect", "came/back:2").ok()) == before
     assert GREETING in docker.start("came/back:2").ok()
-    found = alice("inspect", "--json", "docker-daemon:came/back:2").json()
+    found = marin("inspect", "--json", "docker-daemon:came/back:2").json()
     assert len(found["layers"]) == 2
-    alice("copy", "docker-daemon:came/back:2", "oci:layout:1")
-    assert GREETING in alice("export", "oci:layout:1").out
+    marin("copy", "docker-daemon:came/back:2", "oci:layout:1")
+    assert GREETING in marin("export", "oci:layout:1").out
 
 
-def test_what_an_engine_does_not_have_or_is_not_there_is_said(docker: Engine, alice: Terminal) -> None:
-    missing = alice("copy", "docker-daemon:no/such:1", "oci:layout", code=4)
+def test_what_an_engine_does_not_have_or_is_not_there_is_said(docker: Engine, marin: Terminal) -> None:
+    missing = marin("copy", "docker-daemon:no/such:1", "oci:layout", code=4)
     assert "has no image no/such:1; docker images lists them" in missing.err
-    alice.environ["DOCKER_HOST"] = f"unix://{alice.home}/nobody.sock"
-    gone = alice("copy", "docker-daemon:no/such:1", "oci:layout", code=6)
+    marin.environ["DOCKER_HOST"] = f"unix://{marin.home}/nobody.sock"
+    gone = marin("copy", "docker-daemon:no/such:1", "oci:layout", code=6)
     assert re.search(
         r"cannot reach the docker engine at unix://.*nobody.sock: No such file or directory; check", gone.err
     )
-    alice.environ["DOCKER_HOST"] = "ssh://somebody@somewhere"
-    assert "docker save and havre load" in alice("copy", "docker-daemon:x", "oci:layout", code=2).err
+    marin.environ["DOCKER_HOST"] = "ssh://somebody@somewhere"
+    assert "docker save and havre load" in marin("copy", "docker-daemon:x", "oci:layout", code=2).err
 
 
-def test_an_exported_file_system_is_what_docker_exports(docker: Engine, alice: Terminal, tmp_path: Path) -> None:
+def test_an_exported_file_system_is_what_docker_exports(docker: Engine, marin: Terminal, tmp_path: Path) -> None:
     lower = layer({"etc/keep": b"1", "etc/gone": b"2", "opt/a/x": b"3", "opt/b": b"4", "deep/er/file": b"5"})
     upper = layer({"etc/.wh.gone": b"", "opt/a/.wh..wh..opq": b"", "opt/a/y": b"6", "etc/keep": b"7"})
     image = Image("layered", (lower, upper, layer({"deep/.wh.er": b""}, links={"deep/link": "../etc/keep"})))
     docker.take(image, "layered:1")
     docker("create", "--name", "layered", "layered:1").ok()
     docker("export", "--output", str(tmp_path / "docker.tar"), "layered").ok()
-    alice("copy", "docker-daemon:layered:1", "oci:layered")
-    alice("export", "-o", "havre.tar", "oci:layered")
+    marin("copy", "docker-daemon:layered:1", "oci:layered")
+    marin("export", "-o", "havre.tar", "oci:layered")
 
     def files(path: Path) -> dict[str, tuple[bytes, int, str, bytes]]:
         with tarfile.open(path) as tar:
@@ -119,4 +126,4 @@ def test_an_exported_file_system_is_what_docker_exports(docker: Engine, alice: T
                 found[one.name.rstrip("/")] = said
         return {name: said for name, said in found.items() if name.startswith(("etc/keep", "etc/gone", "opt", "deep"))}
 
-    assert files(alice.home / "havre.tar") == files(tmp_path / "docker.tar")
+    assert files(marin.home / "havre.tar") == files(tmp_path / "docker.tar")

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "config": "Check, show and describe the settings.",
     "login": "Sign in to a registry and remember it.",
     "logout": "Forget a registry's sign-in.",
+    "pack": "Make an image of a folder or a Python project.",
     "load": "Read an image file into the local store.",
     "save": "Write an image from the local store to a file.",
     "images": "List the images of the local store.",
