@@ -85,6 +85,12 @@ def api_change(status: int) -> Statuses:
     }  # fmt: skip
 
 
+STAR = {
+    "public":  "        401    401      204   204    204       403   204      401     401",
+    "private": "        401    401      404   204    204       404   204      401     401",
+    "absent":  "        401    401      404   404    404       404   404      401     401",
+}  # fmt: skip
+
 TABLE: dict[tuple[str, str], Statuses] = {
     ("GET", "/v2/"): PROVED,
     ("HEAD", "/v2/"): PROVED,
@@ -125,6 +131,9 @@ TABLE: dict[tuple[str, str], Statuses] = {
     ("DELETE", "/api/v1/user/access-tokens/{uid}"): {
         where: statuses.replace("200", "400") for where, statuses in WHOLE.items()
     },
+    ("GET", "/api/v1/user/starred"): ACCOUNT,
+    ("PUT", "/api/v1/user/starred/{namespace}/{name}"): STAR,
+    ("DELETE", "/api/v1/user/starred/{namespace}/{name}"): STAR,
     ("GET", "/api/v1/repositories"): KNOWN,
     ("GET", "/api/v1/repositories/{namespace}/{name}"): API_VIEW,
     ("PATCH", "/api/v1/repositories/{namespace}/{name}"): api_change(200),

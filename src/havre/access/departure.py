@@ -12,6 +12,7 @@ from havre.errors import Conflict, InputInvalid
 from havre.oci.names import Namespace
 from havre.registry.ports import Clock
 from havre.registry.records import Viewer
+from havre.registry.search_ports import SearchQuery
 
 MAX_ROWS = 10_000
 """Of each kind in an export: the newest ones."""
@@ -68,7 +69,8 @@ class Departure:
 
 
 def _owned(rows: Rows, user: User, limit: int) -> tuple[Sequence[int], int]:
-    mine, total = rows.repositories.search(Viewer(user.id, is_admin=True), "", Namespace.parse(user.name), 0, limit)
+    query = SearchQuery(namespace=Namespace.parse(user.name))
+    mine, total = rows.search.find(Viewer(user.id, is_admin=True), query, 0, limit)
     return [one.id for one in mine], total
 
 

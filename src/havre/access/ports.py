@@ -31,6 +31,7 @@ from havre.registry.ports import RepositoryRows
 from havre.registry.quota_ports import QuotaRows
 from havre.registry.records import AuditEvent, Instant, Visibility
 from havre.registry.repository_ports import CollaboratorRows, RedirectRows
+from havre.registry.search_ports import SearchRows
 
 T = TypeVar("T")
 
@@ -277,6 +278,8 @@ class Rows(PermissionRows, Protocol):
     def mailed_links(self) -> MailedLinkRows: ...
     @property
     def belongings(self) -> BelongingRows: ...
+    @property
+    def search(self) -> SearchRows: ...
     @property
     def audit(self) -> AuditRows: ...
     @property

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
 
 from havre.errors import NameUnknown
 from havre.metadata import search_index
 from havre.metadata.schema import collaborators, namespaces, redirects, repositories, tags, users
-from havre.metadata.statements import contains, insert_new
+from havre.metadata.statements import insert_new
 from havre.oci.names import Namespace, RepositoryName
 from havre.registry.records import Instant, NamespaceRecord, Repository, Viewer, Visibility
 
@@ -174,42 +174,6 @@ class RepositoryRows:
             .limit(limit)
         )
         return [RepositoryName(path) for (path,) in self._connection.execute(statement)]
-
-    def search(
-        self,
-        viewer: Viewer,
-        text: str,
-        namespace: Namespace | None,
-        offset: int,
-        limit: int,
-        newest_first: bool = False,
-    ) -> tuple[Sequence[Repository], int]:
-        """What ``viewer`` may see and whose name or description contains ``text``; and how many there are in all.
-
-        Official images first, then exact names, then by pulls and name; with ``newest_first`` simply by last push.
-        Reads every visible row, some milliseconds for ten thousand.
-        """
-        table = repositories.c
-        matches = [visible(viewer)]
-        if namespace is not None:
-            matches.append(namespaces.c.name == namespace)
-        if text:
-            matches.append(
-                or_(contains(self._connection, table.path, text), contains(self._connection, table.description, text))
-            )
-        count = select(func.count()).select_from(repositories).join(namespaces).where(*matches)
-        lowered = text.lower()
-        order: list[ColumnElement[Any]] = [
-            (namespaces.c.kind == "official").desc(),
-            or_(table.path == lowered, table.name == lowered).desc(),
-            table.pulls.desc(),
-            table.path,
-        ]
-        if newest_first:
-            order = [table.updated.desc(), table.id.desc()]
-        page = _REPOSITORY.where(*matches).order_by(*order).offset(offset).limit(limit)
-        total = self._connection.execute(count).scalar_one()
-        return [repository_from(row) for row in self._connection.execute(page)], total
 
     def count_pulls(self, pulls: Sequence[tuple[int, int]]) -> None:
         """Add to the pull counters: (repository id, number)."""

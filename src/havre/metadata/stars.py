@@ -16,8 +16,6 @@ _ADD = (
     .where(repositories.c.id == bindparam("repository"))
     .values(stars=repositories.c.stars + bindparam("more"))
 )
-_OF = select(stars.c.repository_id).where(stars.c.user_id == bindparam("user")).order_by(stars.c.repository_id)
-_FORGET = delete(stars).where(stars.c.user_id == bindparam("user"))
 
 
 class StarRows:
@@ -33,7 +31,8 @@ class StarRows:
     def put(self, user_id: int, repository_id: int, at: Instant) -> bool:
         """Star it; False if that had been done."""
         values = {"user_id": user_id, "repository_id": repository_id, "at": at}
-        if self._connection.execute(insert_new(self._connection, stars), values).rowcount == 0:
+        statement = insert_new(self._connection, stars).returning(stars.c.at)
+        if self._connection.execute(statement, values).first() is None:
             return False
         self._connection.execute(_ADD, {"repository": repository_id, "more": 1})
         return True
@@ -44,10 +43,3 @@ class StarRows:
             return False
         self._connection.execute(_ADD, {"repository": repository_id, "more": -1})
         return True
-
-    def forget(self, user_id: int) -> None:
-        """Take all stars of an account back, as when it is closed."""
-        starred = self._connection.scalars(_OF, {"user": user_id}).all()
-        if starred:
-            self._connection.execute(_ADD, [{"repository": one, "more": -1} for one in starred])
-            self._connection.execute(_FORGET, {"user": user_id})

@@ -150,21 +150,6 @@ class RepositoryRows(Protocol):
     def names(self, viewer: Viewer, after: str, limit: int) -> Sequence[RepositoryName]:
         """Names that ``viewer`` may see, in byte order, greater than ``after``."""
 
-    def search(
-        self,
-        viewer: Viewer,
-        text: str,
-        namespace: Namespace | None,
-        offset: int,
-        limit: int,
-        newest_first: bool = False,
-    ) -> tuple[Sequence[Repository], int]:
-        """What ``viewer`` may see and whose name or description contains ``text``; and how many there are in all.
-
-        Official images first, then exact names, then by pulls and name; with ``newest_first`` simply by last push.
-        An empty ``text`` matches everything.
-        """
-
     def count_pulls(self, pulls: Sequence[tuple[int, int]]) -> None:
         """Add to the pull counters: (repository id, number)."""
 

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from havre.errors import InputInvalid
-from havre.oci.names import Namespace, RepositoryName
+from havre.oci.names import RepositoryName
 from havre.registry.audit import ITSELF, Author, record
 from havre.registry.naming import check_name, ensure, find
 from havre.registry.ports import Clock, Metadata, Rows
 from havre.registry.quotas import check_private
-from havre.registry.records import Page, Repository, Viewer, Visibility
+from havre.registry.records import Repository, Viewer, Visibility
 
-__all__ = ["CATEGORIES", "MAX_CATEGORIES", "MAX_DESCRIPTION", "MAX_README", "Repositories", "ensure", "find", "searchable"]
+__all__ = [
+    "CATEGORIES",
+    "MAX_CATEGORIES",
+    "MAX_DESCRIPTION",
+    "MAX_README",
+    "Repositories",
+    "ensure",
+    "find",
+    "searchable",
+]
 
 MAX_DESCRIPTION = 100
 """Characters of the short description, as on Docker Hub."""
@@ -62,26 +71,6 @@ class Repositories:
     async def names(self, viewer: Viewer, after: str, limit: int) -> Sequence[RepositoryName]:
         """At most ``limit`` names in byte order after ``after``, of repositories that ``viewer`` may see."""
         return await self._metadata.read(lambda rows: rows.repositories.names(viewer, after, limit))
-
-    async def search(
-        self,
-        viewer: Viewer,
-        text: str = "",
-        page: int = 1,
-        per_page: int = 25,
-        namespace: Namespace | None = None,
-        newest_first: bool = False,
-    ) -> Page[Repository]:
-        """Repositories that ``viewer`` may see whose name or description contains ``text``: best match first, or by
-        last push.
-        """
-        text = searchable(text, 200)
-        found, total = await self._metadata.read(
-            lambda rows: rows.repositories.search(
-                viewer, text, namespace, (page - 1) * per_page, per_page, newest_first=newest_first
-            )
-        )
-        return Page(found, total, page, per_page)
 
     async def create(self, name: RepositoryName, visibility: Visibility, *, by: Author = ITSELF) -> Repository:
         """Make it before a first push, taking over a former name; returns the one that exists, unchanged.
@@ -148,7 +137,14 @@ class Repositories:
             rows.repositories.change(repository.id, visibility=visibility)
             detail = {"to": visibility.value}
             record(
-                rows, by, "repository.visibility", name, at=now, repository_id=repository.id, address=address, detail=detail
+                rows,
+                by,
+                "repository.visibility",
+                name,
+                at=now,
+                repository_id=repository.id,
+                address=address,
+                detail=detail,
             )
 
         await self._metadata.write(work)

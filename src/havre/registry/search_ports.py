@@ -61,6 +61,3 @@ class StarRows(Protocol):
 
     def remove(self, user_id: int, repository_id: int) -> bool:
         """Take the star back; False if there was none."""
-
-    def forget(self, user_id: int) -> None:
-        """Take all stars of an account back, as when it is closed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from havre.registry.search import SearchQuery
 from havre.server.authorization import identify
 from havre.server.http import Request, Response
 from havre.server.v2.call import json
@@ -24,12 +25,13 @@ async def search(app: App, request: Request) -> Response:
     identity = await identify(app, request)
     text = request.parameter("q") or ""
     per_page, number = _number(request, "n", 25, MAX_RESULTS), _number(request, "page", 1, 10_000)
-    page = await app.repositories.search(identity.actor.viewer, text.removeprefix("library/"), number, per_page)
+    query = SearchQuery(text.removeprefix("library/"))
+    page = await app.search.find(identity.actor.viewer, query, number, per_page)
     results = [
         {
             "name": one.name,
             "description": one.description,
-            "star_count": 0,
+            "star_count": one.stars,
             "is_official": one.name.official,
             "is_automated": False,
         }

@@ -115,10 +115,13 @@ class Dispatcher:
         parameters = visit.request.path_params
         name = RepositoryName.parse("/".join(p for p in (parameters.get("namespace"), parameters["repository"]) if p))
 
-        def work(rows: Rows) -> Standing:
-            return stand(rows, visit.actor, name)
+        def work(rows: Rows) -> tuple[Standing, bool]:
+            standing, user_id = stand(rows, visit.actor, name), visit.actor.user_id
+            if standing.repository is None or user_id is None:
+                return standing, False
+            return standing, rows.stars.has(user_id, standing.repository.id)
 
-        standing = await self._app.database.read(work)
+        standing, visit.starred = await self._app.database.read(work)
         if standing.repository is None:
             raise NameUnknown(f"repository {name} does not exist, or you may not see it")
         return standing.repository, Action.ADMIN in standing.actions

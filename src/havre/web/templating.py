@@ -17,6 +17,7 @@ from havre.registry.records import Instant
 from havre.web import formats
 from havre.web.assets import assets
 from havre.web.contexts import Site
+from havre.web.flags import flag
 from havre.web.languages import LANGUAGES, Catalogue, catalogue
 
 _site: ContextVar[Site] = ContextVar("site")
@@ -57,6 +58,7 @@ def environment() -> Environment:
         time=_time,
         until=lambda at: formats.until(at, _site.get().now, _speech()),
         exact=formats.exact,
+        flag=flag,
         avatar=lambda name: sum(name.encode()) % _AVATARS,
     )
     made.globals.update(asset=assets().url, languages=LANGUAGES, version=__version__)

@@ -42,6 +42,7 @@ class Visit:
     session: SessionRecord | None = None
     repository: Repository | None = None
     may_manage: bool = False
+    starred: bool = False
     speech: Catalogue = field(default_factory=lambda: catalogue("en"))
 
     def settle_language(self) -> None:
@@ -140,6 +141,7 @@ class Visit:
             person=None if self.actor.anonymous else Person(self.actor.name, self.actor.is_admin),
             signup_open=self.app.config.signup == "open",
             theme=theme(self.request),
+            starred=self.starred,
         )
 
     def page(self, template: str, page: object, status: int = 200) -> Response:

@@ -113,6 +113,7 @@ class RepositoryOut(BaseModel):
     visibility: Visibility
     description: str
     pulls: int
+    stars: int
     created: datetime
     updated: datetime = Field(description="The last push.")
 
@@ -124,6 +125,7 @@ class RepositoryOut(BaseModel):
             visibility=repository.visibility,
             description=repository.description,
             pulls=repository.pulls,
+            stars=repository.stars,
             created=moment(repository.created),
             updated=moment(repository.updated),
         )

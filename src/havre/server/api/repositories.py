@@ -8,6 +8,8 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from havre.access.actors import Action, Actor
 from havre.oci.names import Namespace
+from havre.registry.facets import Kind
+from havre.registry.search import SearchOrder, SearchQuery
 from havre.server.api.caller import admit, app_of, caller, repository_name
 from havre.server.api.models import RepositoryChange, RepositoryPage, RepositoryWhole, Text
 
@@ -22,14 +24,19 @@ PerPage = Annotated[int, Query(ge=1, le=100)]
 async def search(
     request: Request,
     actor: Caller,
-    q: Annotated[Text, Query(max_length=200, description="Part of a name or description.")] = "",
+    q: Annotated[Text, Query(max_length=200, description="Words, of which the last may be unfinished.")] = "",
     namespace: Annotated[str | None, Query(max_length=30)] = None,
+    official: bool = False,
+    platform: Annotated[Text, Query(max_length=100, description="Such as linux/arm64.")] = "",
+    kind: Kind | None = None,
+    sort: SearchOrder = SearchOrder.BEST,
     page: PageNumber = 1,
     per_page: PerPage = 25,
 ) -> RepositoryPage:
-    """Search what the caller may see; without ``q``, list it all."""
+    """Search what the caller may see; without ``q``, list it all. By words, at most 2,000 are counted and listed."""
     where = Namespace.parse(namespace) if namespace else None
-    return RepositoryPage.of(await app_of(request).repositories.search(actor.viewer, q, page, per_page, where))
+    query = SearchQuery(q, where, official, platform, kind, order=sort)
+    return RepositoryPage.of(await app_of(request).search.find(actor.viewer, query, page, per_page))
 
 
 # A repository's own name may hold slashes, so these two come after the paths that end in /tags.

@@ -192,59 +192,6 @@ class FormPage:
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileSettingsPage:
-    """``/settings/profile``."""
-
-    email: str
-    form: Form
-    saved: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRow:
-    """One personal access token."""
-
-    uid: str
-    label: str
-    hint: str
-    grants: Sequence[tuple[str, str]]
-    """Pattern and its actions, such as ``("marin/*", "pull, push")``."""
-    created: Instant
-    expires: Instant | None
-    last_used: Instant | None
-    last_address: str
-    last_client: str
-
-
-@dataclass(frozen=True, slots=True)
-class TokensPage:
-    """``/settings/tokens``; ``secret`` is set once, right after a token was made."""
-
-    tokens: Sequence[TokenRow]
-    form: Form
-    secret: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """One device where the visitor is signed in."""
-
-    id: int
-    client: str
-    address: str
-    created: Instant
-    last_seen: Instant
-    current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SessionsPage:
-    """``/settings/sessions``."""
-
-    sessions: Sequence[SessionRow]
-
-
-@dataclass(frozen=True, slots=True)
 class ErrorPage:
     """What went wrong: the status, a title and a plain sentence; ``request_id`` helps to find it in the log."""
 

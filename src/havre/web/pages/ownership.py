@@ -8,6 +8,7 @@ from havre.access.permissions import stand
 from havre.errors import InputInvalid, NameInvalid, NameUnknown
 from havre.oci.names import OFFICIAL, Namespace, RepositoryName
 from havre.registry.records import DeletedRepository, Redirect, Repository, Role
+from havre.registry.search import SearchOrder, SearchQuery
 from havre.web.contexts import RepositoryCard, manage_path
 from havre.web.contexts.repositories import Deleted, MinePage, Shared
 from havre.web.errors import FORM_ERRORS, sentence, status_of
@@ -95,9 +96,8 @@ async def _own_deleted(visit: Visit) -> DeletedRepository:
 
 async def _page(visit: Visit, *, done: str = "", problem: str = "", status: int = 200) -> Response:
     app, text, own = visit.app, visit.query("q"), Namespace.parse(visit.actor.name)
-    found = await app.repositories.search(
-        visit.actor.viewer, text, visit.page_number(), _PER_PAGE, namespace=own, newest_first=True
-    )
+    query = SearchQuery(text, own, order=SearchOrder.RECENT)
+    found = await app.search.find(visit.actor.viewer, query, visit.page_number(), _PER_PAGE)
     deleted = list(await app.deletion.deleted(own))
     if visit.actor.is_admin:
         deleted += await app.deletion.deleted(Namespace(OFFICIAL))
