@@ -43,12 +43,19 @@ PLACES: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "/settings/password": (("/settings/password", (ALICE,)),),
     "/settings/tokens": (("/settings/tokens", (ALICE,)),),
     "/settings/sessions": (("/settings/sessions", (ALICE,)),),
+    "/settings/two-factor": (("/settings/two-factor", (ALICE,)),),
+    "/settings/account": (("/settings/account", (ALICE,)),),
+    "/forgot": (("/forgot", (NOBODY,)),),
+    "/reset": (("/reset?code=spent", (NOBODY,)),),
+    "/verify": (("/verify?code=spent", (NOBODY,)),),
 }
 """Path of a route → addresses that it serves, and who looks there."""
 
 NO_PAGES = {
     "/welcome": "there is only until the first account; a test of its own looks at it",
     "/static/{name}": "files",
+    "/login/second": "there only between password and second factor; a test of its own looks at it",
+    "/settings/two-factor/app": "there only while an app is set up; a test of its own looks at it",
     "/favicon.ico": "a picture",
 }
 """Routes that answer with no page, or not here, and why."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, delete, select, update
+from sqlalchemy import Column, Connection, delete, or_, select, update
 
 from havre.metadata.schema import (
     access_tokens,
@@ -20,6 +20,8 @@ from havre.metadata.schema import (
     sessions,
     stars,
     tag_events,
+    tags,
+    transfers,
     users,
 )
 from havre.registry.records import Instant
@@ -36,12 +38,17 @@ OWNERS: Mapping[str, Column[Any]] = {
     "mailed_links": mailed_links.c.user_id,
     "stars": stars.c.user_id,
     "collaborations": collaborators.c.user_id,
+    "offers_made": transfers.c.from_id,
+    "offers_received": transfers.c.to_id,
     "tag_events": tag_events.c.user_id,
     "audit_events": audit_events.c.actor_id,
 }
 """The sections of an export, each with the column that says whose a row is."""
 
 _JSON = {"grants", "detail"}
+_SIGNED: tuple[Column[Any], ...] = (tags.c.user_id, tag_events.c.user_id, repositories.c.pushed_by)
+"""Where it stands as who did something to what stays."""
+
 _FORGOTTEN = (sessions, access_tokens, authenticators, recovery_codes, mailed_links, stars, collaborators)
 
 
@@ -71,6 +78,10 @@ class BelongingRows:
         self._connection.execute(counted.values(stars=repositories.c.stars - 1))
         for table in _FORGOTTEN:
             self._connection.execute(delete(table).where(table.c.user_id == user_id))
+        offered = or_(transfers.c.from_id == user_id, transfers.c.to_id == user_id)
+        self._connection.execute(delete(transfers).where(offered))
+        for column in _SIGNED:
+            self._connection.execute(update(column.table).where(column == user_id).values({column: None}))
         values = {
             "closed": at,
             "disabled": True,

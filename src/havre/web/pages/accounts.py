@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from starlette.responses import Response
 
-from havre.errors import Denied, InputInvalid
+from havre.errors import Denied, HavreError, InputInvalid
 from havre.web.contexts import Form, FormPage
 from havre.web.errors import FORM_ERRORS
 from havre.web.pages.login import begin_session
+from havre.web.proof import mailed_address
 from havre.web.security import local_target
 from havre.web.visit import Visit
 
@@ -31,6 +34,9 @@ async def sign_up(visit: Visit) -> Response:
     except FORM_ERRORS as error:
         form, status = visit.again(error, values)
         return visit.page("signup.html", FormPage(form, next=target), status)
+    with contextlib.suppress(HavreError):  # the account is there, and its settings offer to mail once more
+        link = mailed_address(visit, "/verify")
+        await visit.app.recovery.ask_verification(user, user.email, visit.address, link)
     return await begin_session(visit, user.id, "/repositories" if target == "/" else target)
 
 

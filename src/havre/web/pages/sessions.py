@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from havre.web.contexts import SessionRow, SessionsPage
+from havre.web.contexts.settings import SessionRow, SessionsPage
 from havre.web.errors import not_found
 from havre.web.visit import Visit
 
@@ -22,7 +22,13 @@ async def show(visit: Visit) -> Response:
         SessionRow(one.id, _client(one.user_agent), one.address, one.created, one.last_seen, one.id == current)
         for one in await visit.app.sessions.list(visit.user_id)
     ]
-    return visit.page("settings_sessions.html", SessionsPage(sessions))
+    return visit.page("settings_sessions.html", SessionsPage(sessions, visit.query("saved") == "others"))
+
+
+async def revoke_others(visit: Visit) -> Response:
+    """``POST /settings/sessions``: sign every browser out but this one."""
+    await visit.app.sessions.revoke_others(visit.user_id, visit.session.id if visit.session else None)
+    return visit.redirect("/settings/sessions?saved=others")
 
 
 async def revoke(visit: Visit) -> Response:

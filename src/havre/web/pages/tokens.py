@@ -10,7 +10,8 @@ from havre.access.actors import Action, Grant
 from havre.access.records import AccessToken
 from havre.errors import InputInvalid
 from havre.registry.records import Instant
-from havre.web.contexts import Form, TokenRow, TokensPage
+from havre.web.contexts import Form
+from havre.web.contexts.settings import TokenRow, TokensPage
 from havre.web.errors import FORM_ERRORS
 from havre.web.visit import Visit
 
@@ -25,6 +26,9 @@ _ACTIONS = {
     "delete": frozenset({Action.PULL, Action.PUSH, Action.DELETE}),
 }
 
+_LINES = ("", "_2", "_3")
+"""The form's lines of repositories and what may be done with them: what follows the names of their fields."""
+
 
 async def show(visit: Visit) -> Response:
     """``GET /settings/tokens``."""
@@ -36,7 +40,7 @@ async def create(visit: Visit) -> Response:
     """``POST /settings/tokens``: make one; the answer shows its secret, this once."""
     values = await visit.form()
     try:
-        grants = [Grant.parse(pattern, _actions(visit, values)) for pattern in _patterns(visit, values)]
+        grants = [grant for line in _LINES for grant in _grants(visit, values, line)]
         _, secret = await visit.app.access_tokens.create(
             visit.user_id, values.get("label", ""), grants, _expiry(visit, values)
         )
@@ -53,15 +57,14 @@ async def revoke(visit: Visit) -> Response:
 
 
 async def _page(visit: Visit, form: Form, *, secret: str = "", status: int = 200) -> Response:
-    tokens = [_row(token) for token in await visit.app.access_tokens.list(visit.user_id)]
-    return visit.page("settings_tokens.html", TokensPage(tokens, form, secret), status)
+    now = visit.app.clock()
+    tokens = [_row(token, now) for token in await visit.app.access_tokens.list(visit.user_id)]
+    needed = (await visit.app.second_factors.of(visit.user_id)).required
+    return visit.page("settings_tokens.html", TokensPage(tokens, form, secret, needed), status)
 
 
-def _row(token: AccessToken) -> TokenRow:
-    grants = [
-        (grant.pattern, ", ".join(action.value for action in Action if action in grant.actions))
-        for grant in token.grants
-    ]
+def _row(token: AccessToken, now: Instant) -> TokenRow:
+    grants = [(grant.pattern, [action.value for action in Action if action in grant.actions]) for grant in token.grants]
     return TokenRow(
         token.uid,
         token.label,
@@ -69,23 +72,26 @@ def _row(token: AccessToken) -> TokenRow:
         grants,
         token.created,
         token.expires,
+        token.expires is not None and token.expires <= now,
         token.last_used,
         token.last_address,
         token.last_client,
     )
 
 
-def _patterns(visit: Visit, values: Mapping[str, str]) -> list[str]:
-    patterns = values.get("grants", "").replace(",", " ").split()
+def _grants(visit: Visit, values: Mapping[str, str], line: str) -> list[Grant]:
+    """One line of the form; the first must say something."""
+    patterns = values.get(f"grants{line}", "").replace(",", " ").split()
+    if not patterns and line:
+        return []
     if not patterns:
         raise InputInvalid(visit.text("Say which repositories the token is for."), field="grants")
-    return patterns
-
-
-def _actions(visit: Visit, values: Mapping[str, str]) -> frozenset[Action]:
-    if (chosen := values.get("actions", "")) not in _ACTIONS:
-        raise InputInvalid(visit.text("Choose what the token may do."), field="actions")
-    return _ACTIONS[chosen]
+    if (chosen := values.get(f"actions{line}", "")) not in _ACTIONS:
+        raise InputInvalid(visit.text("Choose what the token may do."), field=f"actions{line}")
+    try:
+        return [Grant.parse(pattern, _ACTIONS[chosen]) for pattern in patterns]
+    except InputInvalid as error:
+        raise InputInvalid(error.message, field=f"grants{line}") from error
 
 
 def _expiry(visit: Visit, values: Mapping[str, str]) -> Instant | None:

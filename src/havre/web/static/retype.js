@@ -2,7 +2,7 @@
 
 for (const form of document.querySelectorAll("form[data-retype]")) {
   const field = form.querySelector('input[name="confirm"]');
-  const button = form.querySelector("button");
+  const button = form.querySelector("button:not([type])");
   const update = () => {
     button.disabled = field.value.trim() !== form.dataset.retype;
   };
