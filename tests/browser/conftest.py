@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.conftest import PASSWORD
+from tests.support.harbour import stock
 from tests.support.requirements import require
 from tests.support.server import HavreProcess
 
@@ -29,6 +30,18 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=str(require("chromium")), args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def harbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HavreProcess]:
+    """One server full of repositories, for tests that look at everything and change nothing."""
+    server = HavreProcess(tmp_path_factory.mktemp("harbour"))
+    for name in ("alice", "bobby"):
+        server.add_user(name, PASSWORD)
+    server.add_user("carol", PASSWORD, admin=True)
+    with server:
+        stock(server)
+        yield server
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Every page, as three kinds of visitor see it: axe-core finds nothing, nothing scrolls sideways, nobody else is asked.
 
-axe-core comes with axe-playwright-python. It runs in full in the light on a desktop and in the dark on a phone; the
-other two combinations differ from these by colours alone, so only contrast is looked at there.
+axe-core comes with axe-playwright-python. It runs in full in the light on a desktop and in the dark on a phone, and
+looks at contrast alone in the dark on a desktop.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import DESKTOP, sign_in
 from tests.browser.places import ALICE, CAROL, EVERYONE, NOBODY, looks, missing, stale
-from tests.support.harbour import stock
 from tests.support.server import HavreProcess
 
 pytestmark = pytest.mark.browser
@@ -32,11 +31,6 @@ RUN = """async (only) => {
 """What axe-core objects to, one line for each element."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def stocked(havre: HavreProcess) -> None:
-    stock(havre)
-
-
 def test_the_walk_knows_every_page() -> None:
     assert missing() == set(), "say in tests/browser/places.py how these are reached"
     assert stale() == set()
@@ -50,16 +44,20 @@ def visitor(havre: HavreProcess, open_browser: Callable[..., Page], who: str, **
     return page
 
 
-def objections(page: Page) -> list[str]:
-    """Look at the page that is open in both themes, wide and narrow."""
+def objections(page: Page, address: str) -> list[str]:
+    """Open a page in the light and in the dark, wide and narrow, and look at it."""
+    page.emulate_media(color_scheme="light")
+    answer = page.goto(address)
+    assert answer is not None
+    assert answer.status == (404 if address == "/nowhere" else 200), (address, answer.status)
     page.evaluate(AXE_SCRIPT)
     found: list[str] = page.evaluate(RUN, None)
     page.emulate_media(color_scheme="dark")
+    page.goto(address)
+    page.evaluate(AXE_SCRIPT)
     found += [f"dark: {one}" for one in page.evaluate(RUN, "color-contrast")]
     page.set_viewport_size(TALL_PHONE)  # type: ignore[arg-type]
     found += [f"phone, dark: {one}" for one in page.evaluate(RUN, None)]
-    page.emulate_media(color_scheme="light")
-    found += [f"phone: {one}" for one in page.evaluate(RUN, "color-contrast")]
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
     if (wide := page.evaluate("document.documentElement.scrollWidth")) > NARROW["width"]:
         found.append(f"scrolls sideways: {wide} px wide on a screen of {NARROW['width']}")
@@ -68,32 +66,28 @@ def objections(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("who", EVERYONE, ids=lambda who: who or "nobody")
-def test_no_page_is_in_anyones_way(havre: HavreProcess, open_browser: Callable[..., Page], who: str) -> None:
-    page = visitor(havre, open_browser, who)
+def test_no_page_is_in_anyones_way(harbour: HavreProcess, open_browser: Callable[..., Page], who: str) -> None:
+    page = visitor(harbour, open_browser, who)
     asked: set[str] = set()
     page.on("request", lambda request: asked.add(request.url))
     found: dict[str, list[str]] = {}
     for _, address in looks(who):
-        answer = page.goto(address)
-        assert answer is not None
-        assert answer.status == (404 if address == "/nowhere" else 200), (address, answer.status)
-        if objected := objections(page):
+        if objected := objections(page, address):
             found[address] = objected
     assert found == {}
-    assert {url for url in asked if not url.startswith(f"{havre.url}/")} == set()
+    assert {url for url in asked if not url.startswith(f"{harbour.url}/")} == set()
 
 
 def test_the_first_page_of_all(tmp_path: Path, open_browser: Callable[..., Page]) -> None:
     with HavreProcess(tmp_path) as empty:
         page = visitor(empty, open_browser, NOBODY)
-        page.goto("/")
+        assert objections(page, "/") == []
         assert page.url == f"{empty.url}/welcome"
-        assert objections(page) == []
 
 
 @pytest.mark.parametrize("who", [NOBODY, ALICE, CAROL], ids=lambda who: who or "nobody")
-def test_every_page_is_there_with_scripts_off(havre: HavreProcess, open_browser: Callable[..., Page], who: str) -> None:
-    page = visitor(havre, open_browser, who, java_script_enabled=False)
+def test_every_page_is_there_with_scripts_off(harbour: HavreProcess, open_browser: Callable[..., Page], who: str) -> None:
+    page = visitor(harbour, open_browser, who, java_script_enabled=False)
     for _, address in looks(who):
         page.goto(address)
         assert page.locator("h1").count() == 1, address
