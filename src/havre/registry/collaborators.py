@@ -80,7 +80,14 @@ class Collaborators:
                 raise InputInvalid(f"{person.strip()[:40]} is no collaborator of {name}", field="person")
             detail = {"account": person.strip().lower()}
             record(
-                rows, by, "collaborator.remove", name, at=now, repository_id=repository.id, address=address, detail=detail
+                rows,
+                by,
+                "collaborator.remove",
+                name,
+                at=now,
+                repository_id=repository.id,
+                address=address,
+                detail=detail,
             )
 
         await self._metadata.write(work)

@@ -53,9 +53,7 @@ class Renames:
         await self._metadata.write(work)
         return new
 
-    async def give(
-        self, name: RepositoryName, to: str, *, by: Author = ITSELF, address: str = ""
-    ) -> RepositoryName:
+    async def give(self, name: RepositoryName, to: str, *, by: Author = ITSELF, address: str = "") -> RepositoryName:
         """Give it to another account at once, as administrators may. Returns the new name.
 
         Raises NameUnknown, InputInvalid for an account that does not exist, Conflict if it has a repository of that name.
@@ -143,9 +141,7 @@ class Renames:
             if moved is None:
                 raise NameUnknown(f"{former} is no former name", detail={"name": str(former)})
             rows.redirects.delete(former)
-            record(
-                rows, by, "repository.free_name", former, at=now, repository_id=moved.repository.id, address=address
-            )
+            record(rows, by, "repository.free_name", former, at=now, repository_id=moved.repository.id, address=address)
 
         await self._metadata.write(work)
 
