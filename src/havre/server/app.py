@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -70,11 +70,19 @@ def now() -> Instant:
 class App:
     """Havre as an ASGI application. Building it opens no connection and starts no thread: that is ``start``.
 
-    ``figures`` is the folder in which the workers of one server leave their counts for each other.
+    ``figures`` is the folder in which the workers of one server leave their counts for each other, ``sources`` says
+    where each setting came from.
     """
 
-    def __init__(self, config: Config, clock: Clock = now, figures: Path | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock = now,
+        figures: Path | None = None,
+        sources: Mapping[str, str] | None = None,
+    ) -> None:
         self.config = config
+        self.sources = sources or {}
         self.clock = clock
         self.database = Database.open(config.database_url)
         self.storage = open_storage(config.storage_url, config.data, clock)
@@ -207,6 +215,8 @@ class App:
         return self._api
 
 
-def create_app(config: Config, clock: Clock = now, figures: Path | None = None) -> App:
+def create_app(
+    config: Config, clock: Clock = now, figures: Path | None = None, sources: Mapping[str, str] | None = None
+) -> App:
     """The application for these settings."""
-    return App(config, clock, figures)
+    return App(config, clock, figures, sources)

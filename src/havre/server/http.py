@@ -6,7 +6,6 @@ decoded only when asked for, and bodies are read as a stream with every whole-bo
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,10 +101,12 @@ class Request:
         """The body as it arrives. Raises ClientGone if the client leaves before its end, and SizeInvalid if the body
         is not as long as announced.
         """
-        announced, seen = self.content_length, 0
-        async for chunk in self._pieces():
-            if chunk is None:
+        announced, seen, more = self.content_length, 0, True
+        while more:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
                 raise ClientGone(f"the client left after {seen} bytes")
+            chunk, more = message.get("body", b""), message.get("more_body", False)
             seen += len(chunk)
             if announced is not None and seen > announced:
                 raise SizeInvalid(f"the body is longer than the {announced} bytes announced")
@@ -113,22 +114,6 @@ class Request:
                 yield chunk
         if announced is not None and seen < announced:
             raise ClientGone(f"the body ended after {seen} of the {announced} bytes announced")
-
-    async def _pieces(self) -> AsyncIterator[bytes | None]:
-        """What ASGI gives, None for a client that left. While one piece is worked on, the next is asked for: fetching
-        it from the server's thread takes as long as hashing it.
-        """
-        message = await self.receive()
-        ahead: asyncio.Future[Message] | None = None
-        try:
-            while message.get("more_body", False):
-                ahead = asyncio.ensure_future(self.receive())
-                yield message.get("body", b"")
-                message = await ahead
-        finally:
-            if ahead is not None:
-                ahead.cancel()
-        yield None if message["type"] == "http.disconnect" else message.get("body", b"")
 
     async def body(self, limit: int) -> bytes:
         """The whole body, of at most ``limit`` bytes; raises TooLarge beyond, SizeInvalid if it is not all there."""
@@ -168,7 +153,9 @@ class Response:
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes | AsyncIterator[bytes] | None = None
     file: str = ""
-    """Path of a whole file to send instead of ``body``; the server hands it to the kernel where it can."""
+    """Path of a file to send instead of ``body``, where the server can hand it to the kernel."""
+    span: tuple[int, int] | None = None
+    """Offset and number of bytes of ``file``; None: all of it."""
 
     async def __call__(self, scope: Scope, send: Send) -> None:
         """Send it. The body is left out in answer to HEAD, its headers are not."""
@@ -182,7 +169,8 @@ class Response:
         if scope["method"] == "HEAD" or (body is None and not self.file):
             await send({"type": "http.response.body", "body": b""})
         elif self.file and "http.response.pathsend" in scope.get("extensions", {}):
-            await send({"type": "http.response.pathsend", "path": self.file})
+            offset, count = self.span or (0, None)
+            await send({"type": "http.response.pathsend", "path": self.file, "offset": offset, "count": count})
         elif isinstance(body, bytes):
             await send({"type": "http.response.body", "body": body})
         elif body is not None:

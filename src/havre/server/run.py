@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import socket
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,90 +16,63 @@ from havre.errors import ConfigError
 from havre.server import logs
 
 if TYPE_CHECKING:
-    from havre.server.app import App
+    import ssl
 
 log = logging.getLogger("havre.serve")
 
-SHUTDOWN_SECONDS = 30
-"""How long requests in flight may take after a stop was asked for."""
 
-MAX_HEAD = 64 * 1024
-"""Bytes of one request's head. The head is given 30 seconds to arrive."""
+def serve(config: Config, sources: Mapping[str, str] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight. ``sources`` says where each setting came from.
 
-BACKPRESSURE = 512
-"""Requests that one worker handles at a time; further ones wait in the socket."""
-
-
-def serve(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight. Raises ConfigError for settings that can not work."""
+    Raises ConfigError for settings that can not work.
+    """
     logs.configure(config.log_format, config.log_level)
-    host = _address(config)
     _check_certificate(config)
     from havre.metadata.migrations import upgrade_in_child
 
     upgrade_in_child(config.database_url)
     with tempfile.TemporaryDirectory(prefix="havre-figures-", ignore_cleanup_errors=True) as figures:
-        _run(config, host, Path(figures))
+        _run(config, Path(figures), sources)
 
 
-def _run(config: Config, host: str, figures: Path) -> None:
-    from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
-    from granian.http import HTTP1Settings, HTTP2Settings
-    from granian.log import LogLevels
-    from granian.server import Server
-
+def _run(config: Config, figures: Path, sources: Mapping[str, str] | None) -> None:
     # What the workers need is imported here, once, so that they share its pages.
     from havre.server.app import create_app
-
-    server = Server(
-        "havre",
-        host,
-        config.port,
-        interface=Interfaces.ASGI,
-        workers=config.workers,
-        loop=Loops.uvloop,
-        http=HTTPModes.auto,
-        websockets=False,
-        backpressure=BACKPRESSURE,
-        http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD * 8),
-        http2_settings=HTTP2Settings(max_headers_size=MAX_HEAD),
-        log_level=LogLevels.warning,
-        log_dictconfig={"loggers": {}},  # its lines go where ours go
-        ssl_cert=config.tls_certificate,
-        ssl_key=config.tls_key,
-        ssl_protocol_min=SSLProtocols.tls12,
-        respawn_failed_workers=True,
-        workers_kill_timeout=SHUTDOWN_SECONDS,
-    )
-
-    def load(_target: str) -> App:
-        return create_app(config, figures=figures)
+    from havre.server.wire.processes import Parent, Service
 
     scheme = "https" if config.tls_certificate else "http"
-    log.info("Havre serves %s://%s with its data in %s", scheme, config.listen, config.data)
-    # Objects made so far are left out of collections, which would write to the pages that workers share.
-    gc.freeze()
-    server.serve(target_loader=load)
+    with _listen(config) as listener:
+        service = Service(
+            lambda: create_app(config, figures=figures, sources=sources),
+            listener,
+            (lambda context: _load_certificate(context, config)) if config.tls_certificate else None,
+        )
+        log.info("Havre serves %s://%s with its data in %s", scheme, config.listen, config.data)
+        # Objects made so far are left out of collections, which would write to the pages that workers share.
+        gc.freeze()
+        if not Parent(service, config.workers).run():
+            raise ConfigError("no worker could start: the lines above say why")
 
 
-def _address(config: Config) -> str:
-    """The address to listen on, a name resolved; raises ConfigError, also if we can not listen there."""
+def _listen(config: Config) -> socket.socket:
+    """A socket at the address to listen on, a name resolved. Raises ConfigError if it can not be had."""
+    from havre.server.wire.worker import BACKLOG
+
     try:
         found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise ConfigError(
             f"listen is {config.listen}, but {config.host} is no address of this machine: {error}"
         ) from error
-    family, kind, _, _, address = found[0]
+    family, _, _, _, address = found[0]
     try:
-        # Tried here, where it can be told in a sentence, and where a second server on the same port is noticed.
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen()
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        raise ConfigError(f"listen is {config.listen}, but that can not be had: {error.strerror}") from error
-    return str(address[0])
+        # Only the reason: the sentence around it names the address already.
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise ConfigError(f"listen is {config.listen}, but that can not be had: {reason}") from error
+    listener.setblocking(False)
+    return listener
 
 
 def _check_certificate(config: Config) -> None:
@@ -107,13 +82,15 @@ def _check_certificate(config: Config) -> None:
     import ssl
 
     try:
-        # A key with a password would have OpenSSL ask for it on the terminal.
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-            config.tls_certificate, config.tls_key, password=""
-        )
+        _load_certificate(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), config)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ConfigError(
             f"tls_certificate is {config.tls_certificate} and tls_key is {config.tls_key}, but they can not be used: {why};"
             " both must be PEM files, the key without a password and that of the certificate"
         ) from error
+
+
+def _load_certificate(context: ssl.SSLContext, config: Config) -> None:
+    # A key with a password would have OpenSSL ask for it on the terminal.
+    context.load_cert_chain(config.tls_certificate or "", config.tls_key, password="")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -107,14 +107,15 @@ class UploadFile:
                 self.close()
                 raise
 
-    def write(self, piece: bytearray, hasher: Hasher) -> None:
-        """Hash ``piece`` and write it to the end.
+    def write(self, chunks: Sequence[bytes], hasher: Hasher) -> None:
+        """Hash ``chunks`` and write them to the end.
 
         If the disk refuses, the file is cut back to where it was opened, and every later call raises the same: a
         piece after a lost one would make a hole.
         """
         if self._failure:
             raise self._failure
+        piece = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         hasher.update(piece)
         try:
             with memoryview(piece) as view:

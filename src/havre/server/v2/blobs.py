@@ -36,12 +36,15 @@ async def get(call: Call) -> Response:
     if isinstance(place, Elsewhere):
         return Response(307, [*headers, ("location", place.url)])
     if ranges is None:
-        # The kernel sends a whole file; where the server can not have that done, the stream stands in.
+        # The kernel sends a file; where the server can not have that done, the stream stands in.
         response = Response(200, [*headers, *_whole(blob)], call.app.blobs.read(blob, ByteRange(0, blob.size)))
         response.file = place.path if isinstance(place, LocalFile) else ""
         return response
     if len(ranges) == 1:
-        return _partial(call, blob, ranges[0], headers)
+        response = _partial(call, blob, ranges[0], headers)
+        response.file = place.path if isinstance(place, LocalFile) else ""
+        response.span = (ranges[0].start, ranges[0].length)
+        return response
     return _multipart(call, blob, ranges, headers)
 
 

@@ -1,0 +1,293 @@
+"""A connection: one answer after the other, and how long a client may keep us waiting.
+
+Bounded are a head's time, pipelined requests (answered one at a time, in order), a body that stops to arrive, an answer
+that is not taken, and the time between requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from havre.server.wire.exchange import Exchange, Gone
+from havre.server.wire.limits import Stage
+from havre.server.wire.reader import Reader
+
+if TYPE_CHECKING:
+    from havre.server.wire.worker import Worker
+
+WRITE_HIGH = 512 * 1024
+"""Bytes of an answer that wait for the client; beyond, the application waits."""
+
+log = logging.getLogger("havre.serve")
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One client's connection."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.closing = False
+        """The answer that is being made is the last one."""
+        self.congested = False
+        """The client reads more slowly than we write."""
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)  # until connection_made
+        self._wire: socket.socket | None = None
+        self._reader = Reader(self)
+        self._exchange: Exchange | None = None
+        self._queue: deque[Exchange] = deque()
+        self._deaf = False
+        self._paused = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self._stage = Stage.IDLE
+        self._since = worker.now
+        self._unsent = 0
+
+    # ---------------------------------------------------------------- called by the loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(WRITE_HIGH)
+        self.client = _address(transport.get_extra_info("peername"))
+        self.server = _address(transport.get_extra_info("sockname"))
+        self.worker.welcome(self)
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Where the next bytes go: one buffer for all connections, since each read is worked on before the next."""
+        return self.worker.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes have arrived."""
+        if self._deaf:
+            return
+        self.progressed()
+        if self._stage is Stage.IDLE:
+            self._enter(Stage.HEAD)
+        self._reader.feed(self.worker.buffer[:nbytes])
+
+    def eof_received(self) -> bool:
+        """The client sends no more. It may still read, if all of its request is here."""
+        self.closing = True
+        return bool(self._exchange and self._exchange.arrived and not self.worker.tls)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """The connection is gone."""
+        self.worker.farewell(self)
+        if self._wire is not None:
+            self._wire.close()
+        self.closing = self._deaf = True
+        for exchange in (self._exchange, *self._queue):
+            if exchange:
+                exchange.lost()
+        self._queue.clear()
+        self._wake_all()
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than we write."""
+        self.congested = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self.congested = False
+        self._wake_all()
+
+    # ---------------------------------------------------------------- one exchange after the other
+
+    def opened(self, exchange: Exchange) -> None:
+        """A request has begun to arrive: its answer is made now, or when those before it are done."""
+        if self._exchange is None:
+            self._begin(exchange)
+        else:
+            self._queue.append(exchange)
+            self.pause_reading()
+
+    def completed(self, exchange: Exchange) -> None:
+        """A request has arrived whole."""
+        exchange.end()
+        if exchange.finished and exchange is self._exchange:
+            self._next()
+
+    def _begin(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._enter(Stage.EXCHANGE)
+        self.worker.run(self._answer(exchange))
+
+    async def _answer(self, exchange: Exchange) -> None:
+        try:
+            await self.worker.application(exchange.scope, exchange.receive, exchange.send)
+            if not exchange.answered and not exchange.gone:
+                raise RuntimeError("the application gave no whole answer")
+        except Exception:
+            if not exchange.gone and not self._transport.is_closing():
+                log.exception("a request failed, and nothing else handled that")
+                if exchange.started:
+                    self.abort()
+                else:
+                    self._say(500, "the server failed; its log says why")
+        exchange.finished = True
+        if exchange.arrived or exchange.gone or exchange.awaits_continue:
+            self._next()
+        else:
+            self._enter(Stage.LINGER)
+            self.resume_reading()
+
+    def _next(self) -> None:
+        """The exchange is over: begin the next, wait for one, or hang up."""
+        exchange, self._exchange = self._exchange, None
+        if self._transport.is_closing():
+            return
+        if self.closing or exchange is None or not exchange.keep_alive:
+            self._transport.close()
+        elif self._queue:
+            self._begin(self._queue.popleft())
+        else:
+            self._enter(Stage.IDLE)
+            self.resume_reading()
+
+    def refuse(self, status: int, sentence: str) -> None:
+        """Take no further byte of this client, and tell why unless an answer is on its way."""
+        self.closing = self._deaf = True
+        exchange = self._exchange
+        if exchange is not None and exchange.arrived:
+            return  # its answer is made and sent in peace, then the connection ends
+        if exchange is not None:
+            exchange.lost()
+        if exchange is not None and exchange.started:
+            self.abort()
+        else:
+            self._say(status, sentence)
+
+    def _say(self, status: int, sentence: str) -> None:
+        """Answer without an application, and hang up once the client had time to read."""
+        self.closing = self._deaf = True
+        body = sentence.encode() + b"\n"
+        head = b"HTTP/1.1 %d Refused\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+        retry = b"retry-after: 5\r\n" if status == 503 else b""
+        self.write(head % (status, len(body)) + retry + b"connection: close\r\n" + self.worker.date + body)
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+            self._enter(Stage.LINGER)
+        else:
+            self._transport.close()
+
+    def shut(self) -> None:
+        """The server stops: hang up, after the answer that is being made."""
+        self.closing = True
+        if self._exchange is None:
+            self._transport.close()
+
+    # ---------------------------------------------------------------- used by an exchange
+
+    @property
+    def wire(self) -> socket.socket:
+        """The socket under a second descriptor, to write past the transport."""
+        if self._wire is None:
+            self._wire = socket.socket(fileno=os.dup(self._transport.get_extra_info("socket").fileno()))
+        return self._wire
+
+    def write(self, data: bytes) -> None:
+        """Write, without waiting."""
+        self._transport.write(data)
+
+    def check(self) -> None:
+        """Raises Gone if the connection is lost."""
+        if self._transport.is_closing():
+            raise self.left()
+
+    def left(self) -> Gone:
+        """The failure of an answer that nobody takes."""
+        return Gone("the client left before the answer's end")
+
+    async def drained(self) -> None:
+        """Wait until there is room for more of the answer. Raises Gone."""
+        while self.congested:
+            await self.waiter()
+            self.check()
+
+    async def flushed(self) -> None:
+        """Wait until everything is written. Raises Gone."""
+        if not self._transport.get_write_buffer_size():
+            return
+        self._transport.set_write_buffer_limits(0)
+        try:
+            while self._transport.get_write_buffer_size():
+                await self.waiter()
+                self.check()
+        finally:
+            self._transport.set_write_buffer_limits(WRITE_HIGH)
+
+    def waiter(self) -> asyncio.Future[None]:
+        """Done when there is room, or when the connection is lost."""
+        made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._transport.is_closing():
+            made.set_result(None)
+        else:
+            self._waiters = [*(one for one in self._waiters if not one.done()), made]
+        return made
+
+    def _wake_all(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    def pause_reading(self) -> None:
+        """The client has to wait with its next bytes."""
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """It may go on, unless requests of its wait already."""
+        if self._paused and not self._queue and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Break the connection."""
+        self._transport.abort()
+
+    # ---------------------------------------------------------------- time
+
+    @property
+    def idle(self) -> bool:
+        """Is nothing going on?"""
+        return self._stage is Stage.IDLE
+
+    def progressed(self) -> None:
+        """Bytes moved."""
+        if self._stage is Stage.EXCHANGE:
+            self._since = self.worker.now
+
+    def _enter(self, stage: Stage) -> None:
+        self._stage = stage
+        self._since = self.worker.now
+
+    def look_at_the_clock(self) -> None:
+        """End what takes too long; called every second."""
+        unsent = self._transport.get_write_buffer_size()
+        if unsent < self._unsent or (self._stage is Stage.EXCHANGE and not self._client_is_slow()):
+            self.progressed()
+        self._unsent = unsent
+        allowed = self.worker.limits.seconds(self._stage)
+        if self.worker.now - self._since <= allowed:
+            return
+        if self._stage is Stage.HEAD:
+            self.refuse(408, f"the head of a request has {allowed:g} seconds to arrive")
+        elif self._stage is Stage.IDLE:
+            self._transport.close()
+        else:
+            self.abort()
+
+    def _client_is_slow(self) -> bool:
+        """Is it the client that keeps this exchange from going on?"""
+        return bool(self._waiters or (self._exchange and self._exchange.starving))
+
+
+def _address(name: object) -> tuple[str, int]:
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)

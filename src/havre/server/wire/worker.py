@@ -1,0 +1,158 @@
+"""A worker: one process that serves until it is asked to stop, or its parent is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Coroutine
+from email.utils import formatdate
+from typing import Any, Protocol
+
+from havre.server.http import Receive, Scope, Send
+from havre.server.wire.connection import Connection
+from havre.server.wire.limits import Limits
+
+READ_BUFFER = 256 * 1024
+"""Bytes read from a socket at a time, at most."""
+
+BACKLOG = 1024
+"""Connections that wait to be accepted."""
+
+HANDSHAKE_SECONDS = 30.0
+
+log = logging.getLogger("havre.serve")
+
+
+class Application(Protocol):
+    """What is served: an ASGI application with a beginning and an end."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+    async def start(self) -> None:
+        """Get ready."""
+
+    def wind_down(self) -> None:
+        """The server stops as soon as all answers are made: end what would go on for ever."""
+
+    async def stop(self) -> None:
+        """Let go of everything."""
+
+
+class Worker:
+    """Accepts connections from a socket that the other workers accept from too.
+
+    ``certificate`` makes the TLS context, anew on SIGHUP; None serves plain HTTP.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        listener: socket.socket,
+        certificate: Callable[[ssl.SSLContext], None] | None,
+        limits: Limits,
+    ) -> None:
+        self.application = application
+        self.limits = limits
+        self.tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if certificate else None
+        self.buffer = memoryview(bytearray(READ_BUFFER))
+        self.now = 0.0
+        """Seconds, by a clock that is read once a second: deadlines need no more."""
+        self.date = b""
+        """The Date header, with the end of a head."""
+        self._certificate = certificate
+        self._listener = listener
+        self._connections: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Coroutine[Any, Any, None]] = deque()
+        self._stopping = asyncio.Event()
+
+    async def serve(self, ready: Callable[[], None], parent: int, patience: float) -> None:
+        """Serve until SIGTERM, or until the pipe ``parent`` ends; requests then get ``patience`` seconds to finish.
+
+        ``ready`` is called once connections are accepted.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._renew)
+        # The parent forked us with these held back, so that none is lost, or deadly, before somebody listens.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        loop.add_reader(parent, self._stopping.set)
+        if self.tls and self._certificate:
+            self._certificate(self.tls)
+        self._tick()
+        await self.application.start()
+        server = await loop.create_server(
+            lambda: Connection(self),
+            sock=self._listener,
+            backlog=BACKLOG,
+            ssl=self.tls,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if self.tls else None,
+        )
+        ready()
+        await self._stopping.wait()
+        loop.remove_reader(parent)
+        server.close()
+        await self._finish(patience)
+        await self.application.stop()
+
+    async def _finish(self, patience: float) -> None:
+        self.application.wind_down()
+        for connection in list(self._connections):
+            connection.shut()
+        deadline = asyncio.get_running_loop().time() + patience
+        while self._tasks and (left := deadline - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if self._tasks:
+            log.warning("%d requests did not finish within %d seconds", len(self._tasks), patience)
+        for connection in list(self._connections):
+            connection.abort()
+
+    def run(self, answer: Coroutine[Any, Any, None]) -> None:
+        """Make an answer, now or when others are done."""
+        if len(self._tasks) >= self.limits.active:
+            self._waiting.append(answer)
+            return
+        task = asyncio.get_running_loop().create_task(answer)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if self._waiting:
+            self.run(self._waiting.popleft())
+
+    def welcome(self, connection: Connection) -> None:
+        """A client has connected."""
+        if len(self._connections) >= self.limits.connections:
+            idle = next((one for one in self._connections if one.idle), None)
+            if idle is None:
+                connection.refuse(503, "the server has more connections than it can serve: try again in a moment")
+            else:
+                idle.shut()
+        self._connections.add(connection)
+
+    def farewell(self, connection: Connection) -> None:
+        """It is gone."""
+        self._connections.discard(connection)
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.now = loop.time()
+        self.date = b"date: %b\r\n\r\n" % formatdate(usegmt=True).encode()
+        for connection in list(self._connections):
+            connection.look_at_the_clock()
+        loop.call_later(1, self._tick)
+
+    def _renew(self) -> None:
+        """Show the certificate that is in the files now to those who connect from now on."""
+        if self.tls and self._certificate:
+            try:
+                self._certificate(self.tls)
+            except (OSError, ValueError) as error:
+                log.error("the new certificate can not be used, the former one stays: %s", error)  # noqa: TRY400
