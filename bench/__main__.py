@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench import crowd, lists, works
+from bench import crowd, lists, pages, works
 from bench.figures import Row, about, markdown
 from bench.servers import Distribution, Havre, Server, memory
 
@@ -23,6 +23,7 @@ WORKS = {
     "images": works.images,
     "crowd": crowd.crowd,
     "lists": lists.lists,
+    "pages": pages.pages,
 }
 
 

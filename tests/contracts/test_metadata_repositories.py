@@ -1,6 +1,5 @@
 """The contract of RepositoryRows, on each engine."""
 
-import string
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,12 +16,6 @@ from tests.support.databases import undone
 ANYONE = Viewer()
 ADMIN = Viewer(user_id=None, is_admin=True)
 examples = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def found(rows: Rows, text: str, viewer: Viewer = ANYONE, namespace: str | None = None) -> list[str]:
-    page, total = rows.repositories.search(viewer, text, Namespace(namespace) if namespace else None, 0, 100)
-    assert total == len(page)
-    return [str(one.name) for one in page]
 
 
 def test_a_repository_is_made_once(rows: Rows) -> None:
@@ -129,10 +122,6 @@ def test_names_are_those_that_the_viewer_may_see(rows: Rows) -> None:
     assert rows.repositories.names(Viewer(10**9), "", 10) == public
     everything = sorted([*public, "alice/secret", "bobby/secret", "hidden"])
     assert rows.repositories.names(ADMIN, "", 10) == everything
-    assert sorted(found(rows, "secret", Viewer(alice))) == ["alice/secret"]
-    assert sorted(found(rows, "", Viewer(alice))) == sorted([*public, "alice/secret"])
-    assert sorted(found(rows, "", ADMIN)) == everything
-    assert found(rows, "secret") == []
 
 
 def test_names_go_on_after_the_last_one(rows: Rows) -> None:
@@ -160,57 +149,3 @@ def test_names_come_in_byte_order(rows: Rows, leaves: list[str], data: st.DataOb
         after = data.draw(st.sampled_from(ordered))
         assert rows.repositories.names(ANYONE, "", 100) == ordered
         assert rows.repositories.names(ANYONE, after, 100) == [name for name in ordered if name > after]
-
-
-# ---------------------------------------------------------------- search
-
-
-def test_search_looks_at_names_and_descriptions(rows: Rows) -> None:
-    person(rows, "alice")
-    app = repository(rows, "alice/app")
-    repository(rows, "alice/web")
-    rows.repositories.change(app.id, description="Sells SHELLS by the sea; façade in ÉCRU")
-    assert found(rows, "shells") == ["alice/app"]
-    assert found(rows, "ALICE/W") == ["alice/web"]
-    assert found(rows, "Façade in écru") == ["alice/app"]
-    assert found(rows, "FAÇADE") == ["alice/app"]
-    assert found(rows, "nothing") == []
-    assert found(rows, "") == ["alice/app", "alice/web"]
-
-
-def test_search_in_one_namespace(rows: Rows) -> None:
-    person(rows, "alice")
-    person(rows, "bobby")
-    for name in ("alice/app", "bobby/app", "app"):
-        repository(rows, name)
-    assert found(rows, "app", namespace="bobby") == ["bobby/app"]
-    assert found(rows, "app", namespace="library") == ["app"]
-    assert found(rows, "", namespace="nobody") == []
-
-
-def test_search_puts_first_what_is_meant(rows: Rows) -> None:
-    person(rows, "alice")
-    names = ["alice/db", "alice/db-tools", "alice/olddb", "alice/zdb", "db-official"]
-    made = {name: repository(rows, name) for name in names}
-    rows.repositories.count_pulls([(made["alice/zdb"].id, 9), (made["alice/olddb"].id, 9)])
-    assert found(rows, "DB") == ["db-official", "alice/db", "alice/olddb", "alice/zdb", "alice/db-tools"]
-
-
-def test_search_pages(rows: Rows) -> None:
-    for letter in "abcde":
-        repository(rows, letter)
-    page, total = rows.repositories.search(ANYONE, "", None, 2, 2)
-    assert ([str(one.name) for one in page], total) == (["c", "d"], 5)
-    assert rows.repositories.search(ANYONE, "", None, 10, 2) == ([], 5)
-
-
-@examples
-@given(
-    st.text(alphabet=string.ascii_letters + "%_\\éÉ'\" ", max_size=8),
-    st.text(alphabet=string.ascii_letters + "%_\\éÉ'\" ", min_size=1, max_size=3),
-)
-def test_nothing_in_a_search_is_a_wildcard(rows: Rows, description: str, text: str) -> None:
-    with undone(rows):
-        made = repository(rows, "0")
-        rows.repositories.change(made.id, description=description)
-        assert found(rows, text) == (["0"] if text.lower() in description.lower() else [])

@@ -5,6 +5,7 @@ import pytest
 from havre.errors import InputInvalid, NameUnknown
 from havre.oci.names import Namespace, RepositoryName
 from havre.registry.records import Viewer, Visibility
+from havre.registry.search import SearchOrder, SearchQuery
 from tests.support.documents import image
 from tests.support.inprocess import Caller, InProcess
 
@@ -66,10 +67,10 @@ async def test_hidden_from_the_next_request_on(pushed: Caller, inside: InProcess
     assert (await anyone.get(target)).status == 200
     await inside.app.repositories.set_visibility(APP, Visibility.PRIVATE)
     assert (await anyone.get(target)).status == 401
-    assert (await inside.app.repositories.search(Viewer())).total == 0
-    assert (await inside.app.repositories.search(await viewer(inside, "bobby"))).total == 0
-    assert (await inside.app.repositories.search(await viewer(inside, "alice"))).total == 1
-    assert (await inside.app.repositories.search(await viewer(inside, "carol"))).total == 1
+    assert (await inside.app.search.find(Viewer())).total == 0
+    assert (await inside.app.search.find(await viewer(inside, "bobby"))).total == 0
+    assert (await inside.app.search.find(await viewer(inside, "alice"))).total == 1
+    assert (await inside.app.search.find(await viewer(inside, "carol"))).total == 1
     await inside.app.repositories.set_visibility(APP, Visibility.PUBLIC)
     assert (await anyone.get(target)).status == 200
 
@@ -108,18 +109,18 @@ async def test_search_by_namespace_and_pages(inside: InProcess):
         await alice.push_blob(f"alice/r{number}", b"x")
         inside.clock.forward(seconds=1)
     await bobby.push_blob("bobby/r", b"x")
-    search = inside.app.repositories.search
-    own = await search(Viewer(), "", 2, 2, namespace=Namespace("alice"))
+    search = inside.app.search.find
+    own = await search(Viewer(), SearchQuery(namespace=Namespace("alice")), 2, 2)
     assert ([str(one.name) for one in own.items], own.total, own.number, own.last) == (
-        ["alice/r2", "alice/r3"],
+        ["alice/r2", "alice/r1"],
         5,
         2,
         3,
     )
-    newest = await search(Viewer(), "r", newest_first=True)
+    newest = await search(Viewer(), SearchQuery("r", order=SearchOrder.RECENT))
     assert [str(one.name) for one in newest.items][:3] == ["bobby/r", "alice/r4", "alice/r3"]
-    assert (await search(Viewer(), "r", 99)).items == []
-    assert (await search(Viewer(), "ALICE/R1\0 ")).total == 1
+    assert (await search(Viewer(), SearchQuery("r"), 99)).items == []
+    assert (await search(Viewer(), SearchQuery("ALICE/R1\0 "))).total == 1
 
 
 async def test_removed_with_everything_in_it(pushed: Caller, inside: InProcess):
