@@ -57,6 +57,7 @@ NO_PAGES = {
     "/login/second": "there only between password and second factor; a test of its own looks at it",
     "/settings/two-factor/app": "there only while an app is set up; a test of its own looks at it",
     "/favicon.ico": "a picture",
+    "/robots.txt": "for machines",
 }
 """Routes that answer with no page, or not here, and why."""
 

@@ -26,7 +26,7 @@ RUN = """async (only) => {
   const options = only ? { runOnly: [only] } : { rules: { "target-size": { enabled: true } } };
   const found = await axe.run(document, { ...options, resultTypes: ["violations"] });
   return found.violations.flatMap((rule) => rule.nodes.map((node) =>
-    `${rule.id} (${rule.help}): ${node.html.slice(0, 160)} – ${node.any.map((one) => one.message)[0] ?? ""}`));
+    `${rule.id} (${rule.help}): ${node.html.slice(0, 160)} | ${node.any.map((one) => one.message)[0] ?? ""}`));
 }"""
 """What axe-core objects to, one line for each element."""
 
@@ -86,7 +86,9 @@ def test_the_first_page_of_all(tmp_path: Path, open_browser: Callable[..., Page]
 
 
 @pytest.mark.parametrize("who", [NOBODY, ALICE, CAROL], ids=lambda who: who or "nobody")
-def test_every_page_is_there_with_scripts_off(harbour: HavreProcess, open_browser: Callable[..., Page], who: str) -> None:
+def test_every_page_is_there_with_scripts_off(
+    harbour: HavreProcess, open_browser: Callable[..., Page], who: str
+) -> None:
     page = visitor(harbour, open_browser, who, java_script_enabled=False)
     for _, address in looks(who):
         page.goto(address)

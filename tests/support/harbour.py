@@ -188,7 +188,9 @@ class Crane:
             self._tokens[repository] = reply.json()["token"]
         return {"Authorization": f"Bearer {self._tokens[repository]}"}
 
-    def push(self, repository: str, image: documents.Image, *references: str, kind: str = documents.OCI_MANIFEST) -> str:
+    def push(
+        self, repository: str, image: documents.Image, *references: str, kind: str = documents.OCI_MANIFEST
+    ) -> str:
         """Push what is not there yet, under these tags (its digest, if none); returns its digest."""
         headers = self._token(repository)
         for blob in image.blobs:

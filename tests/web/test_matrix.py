@@ -95,6 +95,7 @@ EXPECTED: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/styleguide"): EVERYONE,
     ("GET", "/static/nothing.css"): dict.fromkeys(VISITORS, 404),
     ("GET", "/favicon.ico"): EVERYONE,
+    ("GET", "/robots.txt"): EVERYONE,
     # Last, for it ends the visit.
     ("POST", "/logout"): dict.fromkeys(VISITORS, 303),
 }

@@ -1,7 +1,9 @@
-// "/" goes to the search field, Escape and a click elsewhere close the account menu.
+// "/" goes to the search field; Escape and a click elsewhere close an open menu.
+
+const MENUS = "details.me[open], details.drop[open]";
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, textarea, select");
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
   if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
     const field = document.querySelector('[data-shortcut="/"]');
     if (field) {
@@ -10,7 +12,7 @@ document.addEventListener("keydown", (event) => {
       field.select();
     }
   }
-  const menu = document.querySelector("details.me[open]");
+  const menu = document.querySelector(MENUS);
   if (event.key === "Escape" && menu) {
     menu.open = false;
     menu.querySelector("summary").focus();
@@ -18,6 +20,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("click", (event) => {
-  const menu = document.querySelector("details.me[open]");
-  if (menu && !menu.contains(event.target)) menu.open = false;
+  for (const menu of document.querySelectorAll(MENUS)) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
 });
