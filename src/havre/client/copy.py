@@ -186,10 +186,19 @@ class _Copy:
             try:
                 moved = await self._move(blob)
             except (DigestInvalid, SizeInvalid):
-                # Damage on the way is not rare enough to give up at once; the second time it is the source.
-                moved = await self._move(blob)
+                # Damage on the way is not rare enough to give up at once.
+                try:
+                    moved = await self._move(blob)
+                except (DigestInvalid, SizeInvalid) as error:
+                    raise self._damaged(error) from None
         origin = self._options.origins(blob.digest) if moved == Moved.MOUNTED else ""
         self._options.watch(Progress(blob, State(moved), blob.size, origin))
+
+    def _damaged(self, error: DigestInvalid | SizeInvalid) -> HavreError:
+        """The second failure in a row, which names where the content came from, and what may help."""
+        known = self._source.name.partition("/")[0] in error.message
+        message = error.message if known else f"{self._source.name}: {error.message}"
+        return type(error)(f"{message}; nothing of it was kept: try again, or push the image there anew")
 
     async def _move(self, blob: Descriptor) -> str:
         def opener(offset: int) -> Pieces:

@@ -25,6 +25,7 @@ from havre.errors import (
     DigestInvalid,
     HavreError,
     TooLarge,
+    TooManyRequests,
     Unavailable,
     UploadInvalid,
     UploadRangeInvalid,
@@ -145,13 +146,14 @@ class _Upload:
                 self.chunk = max(self.chunk // 8, SMALLEST_CHUNK) if self.chunk else LARGEST_CHUNK
                 if start:
                     await self._ask()
-            except (Unavailable, UploadRangeInvalid):
+            except (TooManyRequests, UploadRangeInvalid) as error:
                 self.interrupted = True
                 fruitless = 0 if self.offset > start else fruitless + 1
-                if fruitless >= self.session.transport.settings.attempts:
-                    raise
                 settings = self.session.transport.settings
-                await asyncio.sleep(min(settings.first_pause * 3**fruitless, settings.longest_pause))
+                asked = 0 if isinstance(error, Unavailable | UploadRangeInvalid) else error.retry_after
+                if fruitless >= settings.attempts or asked > settings.longest_pause:
+                    raise
+                await asyncio.sleep(max(asked, min(settings.first_pause * 3**fruitless, settings.longest_pause)))
                 await self._ask()
                 fruitless = 0 if self.offset > start else fruitless
         await self._close(b"")
