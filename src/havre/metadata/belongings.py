@@ -65,10 +65,10 @@ class BelongingRows:
             columns = [column for column in owner.table.c if column.name not in SECRETS]
             keys = [column.desc() for column in owner.table.primary_key]
             statement = select(*columns).where(owner == user_id).order_by(*keys).limit(limit)
-            found[section] = [_plain(row._mapping) for row in self._connection.execute(statement)]
+            found[section] = [_plain(row) for row in self._connection.execute(statement).mappings()]
         mine = select(namespaces.c.id).where(namespaces.c.user_id == user_id)
         owned = select(*repositories.c).where(repositories.c.namespace_id.in_(mine)).order_by(repositories.c.path)
-        found["repositories"] = [_plain(row._mapping) for row in self._connection.execute(owned.limit(limit))]
+        found["repositories"] = [_plain(row) for row in self._connection.execute(owned.limit(limit)).mappings()]
         return found
 
     def close(self, user_id: int, at: Instant) -> None:
