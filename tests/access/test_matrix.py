@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 
 from havre.access.actors import Action, Grant
-from havre.errors import NameUnknown
+from havre.errors import InputInvalid, NameUnknown
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName
 from havre.registry.records import Visibility
@@ -30,7 +30,8 @@ pytestmark = pytest.mark.anyio
 
 CALLERS = ("nothing", "nobody", "stranger", "owner", "reader", "elsewhere", "admin", "disabled", "expired")
 """No credentials; a token of nobody; bobby; alice; her access token that may only pull; her access token for another
-repository; carol, who administers; an account that was disabled; credentials that have expired."""
+repository; carol, who administers; an account that was disabled; credentials that have expired. What collaborators get
+is asked in ``test_matrix_of_roles``."""
 
 REPOSITORIES = {"public": "alice/open", "private": "alice/secret", "absent": "alice/none"}
 
@@ -91,6 +92,13 @@ STAR = {
     "absent":  "        401    401      404   404    404       404   404      401     401",
 }  # fmt: skip
 
+API_PEOPLE = {
+    "public":  "        401    401      403   200    403       403   200      401     401",
+    "private": "        401    401      404   200    403       404   200      401     401",
+    "absent":  "        401    401      404   404    404       404   404      401     401",
+}  # fmt: skip
+
+
 TABLE: dict[tuple[str, str], Statuses] = {
     ("GET", "/v2/"): PROVED,
     ("HEAD", "/v2/"): PROVED,
@@ -134,10 +142,24 @@ TABLE: dict[tuple[str, str], Statuses] = {
     ("GET", "/api/v1/user/starred"): ACCOUNT,
     ("PUT", "/api/v1/user/starred/{namespace}/{name}"): STAR,
     ("DELETE", "/api/v1/user/starred/{namespace}/{name}"): STAR,
+    ("GET", "/api/v1/user/deleted-repositories"): WHOLE,
+    ("POST", "/api/v1/user/deleted-repositories/{repository}/restore"): {
+        where: statuses.replace("200", "404") for where, statuses in WHOLE.items()
+    },
+    ("DELETE", "/api/v1/user/deleted-repositories/{repository}"): {
+        where: statuses.replace("200", "404") for where, statuses in WHOLE.items()
+    },
     ("GET", "/api/v1/repositories"): KNOWN,
     ("GET", "/api/v1/repositories/{namespace}/{name}"): API_VIEW,
     ("PATCH", "/api/v1/repositories/{namespace}/{name}"): api_change(200),
     ("DELETE", "/api/v1/repositories/{namespace}/{name}"): api_change(204),
+    ("GET", "/api/v1/repositories/{namespace}/{name}/collaborators"): API_PEOPLE,
+    ("PUT", "/api/v1/repositories/{namespace}/{name}/collaborators/{person}"): {
+        where: statuses.replace("200", "204") for where, statuses in API_PEOPLE.items()
+    },
+    ("DELETE", "/api/v1/repositories/{namespace}/{name}/collaborators/{person}"): {
+        where: statuses.replace("200", "400") for where, statuses in API_PEOPLE.items()
+    },
     ("GET", "/api/v1/repositories/{namespace}/{name}/tags"): API_VIEW,
     ("DELETE", "/api/v1/repositories/{namespace}/{name}/tags/{tag}"): api_change(204),
 }
@@ -193,6 +215,8 @@ class World:
         await owner.push_image(name, "latest", seed="matrix")
         visibility = Visibility.PRIVATE if where == "private" else Visibility.PUBLIC
         await self.havre.app.repositories.set_visibility(RepositoryName(name), visibility)
+        with contextlib.suppress(InputInvalid):
+            await self.havre.app.collaborators.remove(RepositoryName(name), "danny")
 
     def own(self, caller: str) -> dict[str, str]:
         """Proof for the token endpoint, our API and search."""
@@ -235,6 +259,10 @@ BODIES: dict[tuple[str, str], tuple[dict[str, str], bytes]] = {
         {"content-type": "application/json"},
         b'{"label": "made", "grants": [{"pattern": "alice/app", "actions": ["pull"]}]}',
     ),
+    ("PUT", "/api/v1/repositories/{namespace}/{name}/collaborators/{person}"): (
+        {"content-type": "application/json"},
+        b'{"role": "read"}',
+    ),
     ("PATCH", "/api/v1/repositories/{namespace}/{name}"): (
         {"content-type": "application/json"},
         b'{"description": "changed"}',
@@ -256,6 +284,8 @@ async def target(world: World, path: str, name: str) -> str:
         "{digest}": BLOB if "/blobs/" in path else IMAGE.digest,
         "{upload}": upload,
         "{uid}": "00000000-0000-0000-0000-000000000000",
+        "{person}": "danny",
+        "{repository}": "999999",
     }
     for part, value in values.items():
         path = path.replace(part, value)

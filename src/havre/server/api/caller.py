@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from fastapi import Depends, Request
 
@@ -103,6 +103,18 @@ async def admit_owner(app: App, actor: Actor, name: RepositoryName) -> Repositor
     if not owns(actor, repository):
         raise Denied(f"{actor.name} may not rename, give away or delete {name}: ask its owner, {name.namespace}")
     return repository
+
+
+class Author(TypedDict):
+    """Who asks for a change and from where, as the audit trail writes it down."""
+
+    by: Actor
+    address: str
+
+
+def author(request: Request, actor: Actor) -> Author:
+    """For the arguments ``by`` and ``address`` of what changes something."""
+    return {"by": actor, "address": request_of(request).client_address}
 
 
 def repository_name(namespace: str, name: str) -> RepositoryName:

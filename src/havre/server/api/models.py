@@ -9,8 +9,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from havre.access.actors import Action, Grant
 from havre.access.records import AccessToken, User
-from havre.registry.records import Instant, Page, Repository, Visibility
-from havre.registry.repositories import MAX_DESCRIPTION, MAX_README
+from havre.registry.records import Collaborator, DeletedRepository, Instant, Page, Repository, Role, Visibility
+from havre.registry.repositories import CATEGORIES, MAX_DESCRIPTION, MAX_README
 from havre.registry.tags import TagPage as TagStretch
 from havre.registry.tags import TagView
 
@@ -114,6 +114,8 @@ class RepositoryOut(BaseModel):
     description: str
     pulls: int
     stars: int
+    archived: datetime | None = Field(description="Since when it can only be read.")
+    categories: list[str]
     created: datetime
     updated: datetime = Field(description="The last push.")
 
@@ -126,6 +128,8 @@ class RepositoryOut(BaseModel):
             description=repository.description,
             pulls=repository.pulls,
             stars=repository.stars,
+            archived=moment(repository.archived) if repository.archived is not None else None,
+            categories=list(repository.categories),
             created=moment(repository.created),
             updated=moment(repository.updated),
         )
@@ -137,6 +141,47 @@ class RepositoryChange(Strict):
     description: Text | None = Field(None, max_length=MAX_DESCRIPTION)
     readme: Text | None = Field(None, max_length=MAX_README)
     visibility: Visibility | None = None
+    categories: list[Text] | None = Field(None, max_length=len(CATEGORIES), examples=[["databases"]])
+    archived: bool | None = Field(None, description="Whether it can only be read.")
+    name: Text | None = Field(
+        None, max_length=255, description="Within its namespace. The old name leads to the new one. For owners."
+    )
+
+
+class RoleIn(Strict):
+    """What a collaborator may do."""
+
+    role: Role
+
+
+class CollaboratorOut(BaseModel):
+    """Someone with a role in the repository."""
+
+    name: str
+    role: Role
+    created: datetime
+
+    @classmethod
+    def of(cls, one: Collaborator) -> CollaboratorOut:
+        """From the record."""
+        return cls(name=one.name, role=one.role, created=moment(one.created))
+
+
+class DeletedOut(BaseModel):
+    """A repository that was deleted and can still come back."""
+
+    id: int
+    name: str
+    visibility: Visibility
+    deleted: datetime
+    until: datetime = Field(description="When it is removed for good.")
+
+    @classmethod
+    def of(cls, one: DeletedRepository, until: Instant) -> DeletedOut:
+        """From the record."""
+        return cls(
+            id=one.id, name=one.name, visibility=one.visibility, deleted=moment(one.deleted), until=moment(until)
+        )
 
 
 class RepositoryWhole(RepositoryOut):

@@ -10,7 +10,7 @@ from havre.access.actors import Action, Actor
 from havre.oci.names import Namespace
 from havre.registry.facets import Kind
 from havre.registry.search import SearchOrder, SearchQuery
-from havre.server.api.caller import admit, app_of, caller, repository_name
+from havre.server.api.caller import admit, admit_owner, app_of, author, caller, repository_name
 from havre.server.api.models import RepositoryChange, RepositoryPage, RepositoryWhole, Text
 
 router = APIRouter(tags=["repositories"])
@@ -39,7 +39,7 @@ async def search(
     return RepositoryPage.of(await app_of(request).search.find(actor.viewer, query, page, per_page))
 
 
-# A repository's own name may hold slashes, so these two come after the paths that end in /tags.
+# A repository's own name may hold slashes, so these come after the paths that end in /tags and the like.
 
 
 @router.get("/repositories/{namespace}/{name:path}")
@@ -54,20 +54,26 @@ async def get(request: Request, actor: Caller, namespace: str, name: str) -> Rep
 async def patch(
     request: Request, actor: Caller, namespace: str, name: str, change: RepositoryChange
 ) -> RepositoryWhole:
-    """Change description, overview or visibility."""
-    app, path = app_of(request), repository_name(namespace, name)
-    await admit(app, actor, path, Action.ADMIN)
-    if change.description is not None or change.readme is not None:
-        await app.repositories.describe(path, description=change.description, readme=change.readme)
+    """Change texts, categories, visibility, whether it is archived, and its name."""
+    app, path, by = app_of(request), repository_name(namespace, name), author(request, actor)
+    await (admit(app, actor, path, Action.ADMIN) if change.name is None else admit_owner(app, actor, path))
+    if (change.description, change.readme, change.categories) != (None, None, None):
+        await app.repositories.describe(
+            path, description=change.description, readme=change.readme, categories=change.categories, **by
+        )
     if change.visibility is not None:
-        await app.repositories.set_visibility(path, change.visibility)
+        await app.repositories.set_visibility(path, change.visibility, **by)
+    if change.archived is not None:
+        await app.repositories.archive(path, change.archived, **by)
+    if change.name is not None:
+        path = await app.renames.rename(path, change.name, **by)
     repository = await app.repositories.get(path)
     return RepositoryWhole.whole(repository, await app.repositories.readme(repository))
 
 
 @router.delete("/repositories/{namespace}/{name:path}", status_code=204)
 async def delete(request: Request, actor: Caller, namespace: str, name: str) -> None:
-    """Remove it with all its tags and images."""
+    """Delete it with all its tags and images. For some days it can be restored."""
     app, path = app_of(request), repository_name(namespace, name)
-    await admit(app, actor, path, Action.ADMIN)
-    await app.deletion.delete(path, by=actor)
+    await admit_owner(app, actor, path)
+    await app.deletion.delete(path, **author(request, actor))
