@@ -29,6 +29,8 @@ ADDRESSES = {
     ),
     "/settings/tokens/{uid}/revoke": ("/settings/tokens/2b5d2f0e-0000-4000-8000-000000000000/revoke",),
     "/settings/sessions/{session}/revoke": ("/settings/sessions/999/revoke",),
+    "/admin/users/{name}": ("/admin/users/alice",),
+    "/admin/plans/{name}": ("/admin/plans/free",),
     "/static/{name}": ("/static/nothing.css",),
 }
 """What to ask for where a path has parts to fill in."""
@@ -37,6 +39,8 @@ EVERYONE = dict.fromkeys(VISITORS, 200)
 OWNER_AND_ADMIN = {"nobody": 404, "alice": 200, "bobby": 404, "carol": 200}
 SIGNED_IN = {"nobody": 303, "alice": 200, "bobby": 200, "carol": 200}
 NOT_A_FORM = {"nobody": 303, "alice": 400, "bobby": 400, "carol": 400}
+
+ADMINISTRATOR = {"nobody": 404, "alice": 404, "bobby": 404, "carol": 200}
 
 EXPECTED: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/"): EVERYONE,
@@ -92,6 +96,22 @@ EXPECTED: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/settings/two-factor/app"): dict.fromkeys(VISITORS, 303),
     ("GET", "/settings/account"): SIGNED_IN,
     ("POST", "/settings/account"): NOT_A_FORM,
+    ("GET", "/settings/usage"): SIGNED_IN,
+    ("GET", "/admin"): ADMINISTRATOR,
+    ("POST", "/admin/count"): {**ADMINISTRATOR, "carol": 303},
+    ("GET", "/admin/users"): ADMINISTRATOR,
+    ("GET", "/admin/users/alice"): ADMINISTRATOR,
+    ("POST", "/admin/users/alice"): {**ADMINISTRATOR, "carol": 400},
+    ("GET", "/admin/repositories"): ADMINISTRATOR,
+    ("GET", "/admin/plans"): ADMINISTRATOR,
+    ("POST", "/admin/plans"): {**ADMINISTRATOR, "carol": 400},
+    ("GET", "/admin/plans/free"): ADMINISTRATOR,
+    ("POST", "/admin/plans/free"): {**ADMINISTRATOR, "carol": 400},
+    ("GET", "/admin/jobs"): ADMINISTRATOR,
+    ("POST", "/admin/jobs"): dict.fromkeys(VISITORS, 404),
+    ("GET", "/admin/audit"): ADMINISTRATOR,
+    ("GET", "/admin/audit.jsonl"): ADMINISTRATOR,
+    ("GET", "/admin/settings"): ADMINISTRATOR,
     ("GET", "/styleguide"): EVERYONE,
     ("GET", "/static/nothing.css"): dict.fromkeys(VISITORS, 404),
     ("GET", "/favicon.ico"): EVERYONE,

@@ -30,7 +30,7 @@ def serve(
 
     Every setting can also be given as HAVRE_… in the environment or in a TOML file: see havre config schema.
     """
-    from havre.config import load
+    from havre.config import load_with_sources
     from havre.server.run import serve as run
 
     flags = {
@@ -42,7 +42,7 @@ def serve(
         "tls_key": tls_key,
     }
     try:
-        run(load(flags, os.environ, config))
+        run(*load_with_sources(flags, os.environ, config))
     except ConfigError as error:
         typer.echo(f"havre serve: {error.message}", err=True)
         raise typer.Exit(2) from error

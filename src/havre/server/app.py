@@ -45,6 +45,7 @@ from havre.registry.stars import Stars
 from havre.registry.statistics import Statistics
 from havre.registry.tags import Tags
 from havre.registry.uploads import UploadLimits, Uploads
+from havre.registry.watching import Watching
 from havre.server import errors
 from havre.server.http import Receive, Request, Response, Scope, Send
 from havre.server.jobs import Jobs, PullCounter
@@ -52,6 +53,7 @@ from havre.server.mail import Mail
 from havre.server.metrics import Figures
 from havre.server.middleware import Front
 from havre.server.routes import FIXED, V2, by_path
+from havre.server.streams import Streams
 from havre.server.v2.app import RegistryAPI
 from havre.server.work import Work
 from havre.storage import open_storage
@@ -136,6 +138,8 @@ class App:
         self.tags = Tags(database, clock, self.events)
         self.removals = Removals(database, clock, self.events)
         self.statistics = Statistics(database, clock)
+        self.watching = Watching(database, self.uploads)
+        self.streams = Streams()
         self.referrers = Referrers(database)
         self.images = Images(database, self.manifests, self.blobs)
 

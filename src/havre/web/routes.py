@@ -17,6 +17,8 @@ class Demand(StrEnum):
     """Nothing: anyone."""
     VIEW = "view"
     """May pull the repository in the path. Others get 404, as if it did not exist."""
+    PUSH = "push"
+    """May push to the repository in the path. Who may only pull is led to the public view; others get 404."""
     MANAGE = "manage"
     """May administer the repository in the path. Who may only pull is led to the public view; others get 404."""
     SIGNED_IN = "signed_in"
@@ -64,11 +66,27 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/_/{repository}/tags/{tag}/files/content", Demand.VIEW, "inside:content"),
     Page("GET", "/_/{repository}/tags/{tag}/files", Demand.VIEW, "inside:show"),
     Page("GET", "/_/{repository}/compare", Demand.VIEW, "compare:show"),
-    Page("GET", "/r/{namespace}/{repository:path}/tags/{tag}", Demand.VIEW, "tags:image"),
+    Page("GET", "/r/{namespace}/{repository:path}/-/history", Demand.VIEW, "history:of_all"),
+    Page("GET", "/r/{namespace}/{repository:path}/-/pulls", Demand.VIEW, "pulls:show"),
+    Page("GET", "/r/{namespace}/{repository:path}/-/events", Demand.PUSH, "live:stream"),
+    Page("GET", "/r/{namespace}/{repository:path}/tags/{tag}/history", Demand.VIEW, "history:of_tag"),
+    Page("POST", "/r/{namespace}/{repository:path}/tags/{tag}/history", Demand.PUSH, "history:restore"),
+    Page("GET", "/r/{namespace}/{repository:path}/tags/{tag}/manifest", Demand.VIEW, "image:manifest"),
+    Page("GET", "/r/{namespace}/{repository:path}/tags/{tag}/manifest.json", Demand.VIEW, "image:download"),
+    Page("GET", "/r/{namespace}/{repository:path}/tags/{tag}", Demand.VIEW, "image:show"),
     Page("GET", "/r/{namespace}/{repository:path}/tags", Demand.VIEW, "tags:list_tags"),
+    Page("POST", "/r/{namespace}/{repository:path}/tags", Demand.MANAGE, "tags:remove"),
     Page("GET", "/r/{namespace}/{repository:path}", Demand.VIEW, "repositories:show"),
-    Page("GET", "/_/{repository}/tags/{tag}", Demand.VIEW, "tags:image"),
+    Page("GET", "/_/{repository}/-/history", Demand.VIEW, "history:of_all"),
+    Page("GET", "/_/{repository}/-/pulls", Demand.VIEW, "pulls:show"),
+    Page("GET", "/_/{repository}/-/events", Demand.PUSH, "live:stream"),
+    Page("GET", "/_/{repository}/tags/{tag}/history", Demand.VIEW, "history:of_tag"),
+    Page("POST", "/_/{repository}/tags/{tag}/history", Demand.PUSH, "history:restore"),
+    Page("GET", "/_/{repository}/tags/{tag}/manifest", Demand.VIEW, "image:manifest"),
+    Page("GET", "/_/{repository}/tags/{tag}/manifest.json", Demand.VIEW, "image:download"),
+    Page("GET", "/_/{repository}/tags/{tag}", Demand.VIEW, "image:show"),
     Page("GET", "/_/{repository}/tags", Demand.VIEW, "tags:list_tags"),
+    Page("POST", "/_/{repository}/tags", Demand.MANAGE, "tags:remove"),
     Page("GET", "/_/{repository}", Demand.VIEW, "repositories:show"),
     Page("GET", "/repository/docker/{namespace}/{repository:path}", Demand.MANAGE, "repository_settings:manage"),
     Page("POST", "/repository/docker/{namespace}/{repository:path}", Demand.MANAGE, "repository_settings:change"),
