@@ -15,6 +15,7 @@ from havre.metadata.belongings import BelongingRows
 from havre.metadata.blobs import BlobRows
 from havre.metadata.collaborators import CollaboratorRows
 from havre.metadata.jobs import JobRows
+from havre.metadata.live import LiveRows
 from havre.metadata.login_failures import LoginFailureRows
 from havre.metadata.mailed_links import MailedLinkRows
 from havre.metadata.manifests import ManifestRows
@@ -99,6 +100,11 @@ class Rows:
     def removal(self) -> RemovalRows:
         """What goes with tags."""
         return RemovalRows(self.connection)
+
+    @cached_property
+    def live(self) -> LiveRows:
+        """What happens right now."""
+        return LiveRows(self.connection)
 
     @cached_property
     def pulls(self) -> PullRows:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from havre.errors import BlobUnknown, ManifestInvalid
+from havre.errors import BlobUnknown, DigestInvalid, ManifestInvalid
 from havre.oci import mediatypes
 from havre.oci.descriptor import Descriptor
 from havre.oci.digest import Digest
@@ -29,6 +29,18 @@ class PlatformView:
     digest: Digest
     size: int
     """Bytes of its config and layers; 0 if it is not here."""
+    about: Digest | None = None
+    """The child that this one only tells something about, as BuildKit's attestations do."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step of an image's history: what was done, and the layer that came of it, if any."""
+
+    instruction: str
+    layer: LayerView | None
+    created: str
+    comment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,12 @@ class ImageView:
     layers: Sequence[LayerView]
     labels: dict[str, str]
     created: str
+    steps: Sequence[StepView] = ()
+    """The history; empty if there is none, or if it does not fit the layers."""
+    document: dict[str, Any] | None = None
+    """The config of an artifact that is no image, such as a chart's; None where there is none that we can read."""
+    config_type: str = ""
+    """The media type of the config."""
 
 
 class Images:
@@ -66,20 +84,26 @@ class Images:
         """Look into a manifest; raises NameUnknown or ManifestUnknown."""
         record = await self._manifests.get(name, reference, pull=False)
         manifest = parse(record.media_type, record.content)
-        config = await self._config(name, manifest)
+        document = await self._config(name, manifest)
+        config_type = manifest.config.media_type if manifest.config else ""
+        config = document if config_type in mediatypes.CONFIGS else None
         labels, history, created = _read_config(config)
+        layers = _layers(manifest.layers, history)
         return ImageView(
             record,
             manifest.kind,
             await self._platforms(name, manifest),
             config,
-            _layers(manifest.layers, history),
+            layers,
             labels,
             created,
+            _steps(layers, history),
+            None if config is not None else document,
+            config_type,
         )
 
     async def _config(self, name: RepositoryName, manifest: Manifest) -> dict[str, Any] | None:
-        if manifest.config is None or manifest.config.media_type not in mediatypes.CONFIGS:
+        if manifest.config is None or not _is_json(manifest.config.media_type):
             return None
         with contextlib.suppress(BlobUnknown, ManifestInvalid):
             content = await self._blobs.read_whole(await self._blobs.stat(name, manifest.config.digest), MAX_CONFIG)
@@ -95,9 +119,40 @@ class Images:
 
         sizes = await self._metadata.read(work)
         return [
-            PlatformView(str(one.platform) if one.platform else "", one.digest, sizes.get(one.digest, 0))
+            PlatformView(str(one.platform) if one.platform else "", one.digest, sizes.get(one.digest, 0), _subject(one))
             for one in manifest.manifests
         ]
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type in mediatypes.CONFIGS or (media_type.endswith("json") and media_type != mediatypes.OCI_EMPTY)
+
+
+def _subject(child: Descriptor) -> Digest | None:
+    """What a child of an index tells about, if it is an attestation of BuildKit's kind."""
+    if child.annotations.get("vnd.docker.reference.type") != "attestation-manifest":
+        return None
+    try:
+        return Digest.parse(child.annotations.get("vnd.docker.reference.digest", ""))
+    except DigestInvalid:
+        return None
+
+
+def _steps(layers: Sequence[LayerView], history: list[dict[str, Any]]) -> list[StepView]:
+    if sum(not step.get("empty_layer") for step in history) != len(layers):
+        return []
+    left, steps = iter(layers), []
+    for step in history:
+        instruction, created, comment = (step.get(key) for key in ("created_by", "created", "comment"))
+        steps.append(
+            StepView(
+                str(instruction or comment or ""),
+                None if step.get("empty_layer") else next(left),
+                created if isinstance(created, str) else "",
+                comment if isinstance(comment, str) else "",
+            )
+        )
+    return steps
 
 
 def _read_config(config: dict[str, Any] | None) -> tuple[dict[str, str], list[dict[str, Any]], str]:

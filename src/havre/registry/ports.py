@@ -17,6 +17,7 @@ from havre.oci.ranges import ByteRange
 from havre.registry.inside.ports import TreeRows
 from havre.registry.job_ports import JobRows
 from havre.registry.quota_ports import QuotaRows
+from havre.registry.live_ports import LiveRows
 from havre.registry.records import (
     AuditEvent,
     BlobRecord,
@@ -281,6 +282,8 @@ class Rows(Protocol):
     def removal(self) -> RemovalRows: ...
     @property
     def pulls(self) -> PullRows: ...
+    @property
+    def live(self) -> LiveRows: ...
     @property
     def uploads(self) -> UploadRows: ...
     @property

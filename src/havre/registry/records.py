@@ -142,6 +142,17 @@ class UploadRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadInFlight:
+    """An upload as those see it who watch: ``size`` bytes have arrived, acknowledged or not."""
+
+    id: str
+    pusher: str
+    """Empty if that account is gone."""
+    size: int
+    created: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestRecord:
     """A stored manifest: the exact bytes, and what was read from them when it was accepted."""
 

@@ -10,8 +10,8 @@ from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName, Tag
 from havre.registry.audit import Author, record
 from havre.registry.events import Deleted, Events
-from havre.registry.ports import Clock, Metadata, Rows
 from havre.registry.naming import find, writable
+from havre.registry.ports import Clock, Metadata, Rows
 
 MAX_TAGS = 500
 """Tags that can be removed in one go."""

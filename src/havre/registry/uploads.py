@@ -56,6 +56,8 @@ class Uploads:
         self._clock = clock
         self._limits = limits
         self._hashers: OrderedDict[str, Hasher] = OrderedDict()
+        self._arriving: dict[str, Hasher] = {}
+        self._reported: dict[str, int] = {}
 
     async def start(
         self, name: RepositoryName, user_id: int | None, algorithm: str = "sha256", announced: int = 0
@@ -159,12 +161,27 @@ class Uploads:
 
     async def _append(self, upload: UploadRecord, body: Body, hasher: Hasher, announced: int) -> int:
         """Have the store take the body, as far as the plan has room for it; returns the upload's size."""
-        if upload.room is None:
-            return await self._store.append(upload.id, upload.size, body, hasher)
-        async with self._within_plan(upload):
-            check_size(upload.repository, upload.room, upload.size + announced)
-            within = bounded(body, upload.repository, upload.room, upload.size)
-            return await self._store.append(upload.id, upload.size, within, hasher)
+        self._arriving[upload.id] = hasher
+        try:
+            if upload.room is None:
+                return await self._store.append(upload.id, upload.size, body, hasher)
+            async with self._within_plan(upload):
+                check_size(upload.repository, upload.room, upload.size + announced)
+                within = bounded(body, upload.repository, upload.room, upload.size)
+                return await self._store.append(upload.id, upload.size, within, hasher)
+        finally:
+            self._arriving.pop(upload.id, None)
+
+    def arriving(self) -> dict[str, int]:
+        """Uploads whose bytes come in here and now, and how many there are so far."""
+        return {upload_id: hasher.size for upload_id, hasher in self._arriving.items()}
+
+    async def report(self) -> None:
+        """Tell other processes how far the uploads are whose bytes come in here, if they got further."""
+        further = {one: size for one, size in self.arriving().items() if self._reported.get(one, 0) < size}
+        self._reported = {one: self._reported.get(one, 0) for one in self._arriving} | further
+        if further:
+            await self._metadata.write(lambda rows: rows.live.report(further), durable=False)
 
     @contextlib.asynccontextmanager
     async def _within_plan(self, upload: UploadRecord) -> AsyncIterator[None]:

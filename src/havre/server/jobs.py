@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("havre.jobs")
 
 FLUSH_SECONDS = 2
+REPORT_SECONDS = 1
 EXPIRY_SECONDS = 600
 FOLD_SECONDS = 24 * 3600
 
@@ -92,6 +93,7 @@ class Jobs:
         """Begin."""
         self._tasks = [
             asyncio.create_task(self._every(FLUSH_SECONDS, self._flush)),
+            asyncio.create_task(self._every(REPORT_SECONDS, self._app.uploads.report)),
             asyncio.create_task(self._every(EXPIRY_SECONDS, self._expire)),
             asyncio.create_task(self._every(FOLD_SECONDS, self._fold)),
             asyncio.create_task(self._every(FOLD_SECONDS, self._fold)),

@@ -20,12 +20,17 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 MAX_PATH = 500
 """Characters of a path in the log."""
 
+EVENTS = "/-/events"
+"""How the paths of streams end, which last as long as somebody watches."""
+
 Network = IPv4Network | IPv6Network
 Handler = Callable[[Request, Send], Awaitable[None]]
 
 
 def area(path: str) -> str:
     """The part of the site a path belongs to, for logs and figures: a short fixed list."""
+    if path.endswith(EVENTS):
+        return "live"
     head = path[1:].partition("/")[0]
     return {"v2": "registry", "v1": "registry", "auth": "token", "api": "api", "static": "static"}.get(
         head, "health" if head in {"healthz", "readyz", "metrics"} else "page"

@@ -102,16 +102,18 @@ class Dispatcher:
             return visit.redirect(f"/login?next={quote(target)}")
         if row.action is Demand.ADMIN and not visit.actor.is_admin:
             return not_found(visit)
-        if row.action in {Demand.VIEW, Demand.MANAGE}:
-            visit.repository, visit.may_manage = await self._repository(visit)
+        if row.action in {Demand.VIEW, Demand.PUSH, Demand.MANAGE}:
+            visit.repository, visit.actions = await self._repository(visit)
+            visit.may_manage = Action.ADMIN in visit.actions
             if (moved := _moved(visit)) is not None:
                 return moved
-            if row.action is Demand.MANAGE and not visit.may_manage:
+            needed = {Demand.MANAGE: Action.ADMIN, Demand.PUSH: Action.PUSH}.get(row.action, Action.PULL)
+            if needed not in visit.actions:
                 return visit.redirect(repository_path(visit.repository))
         return None
 
-    async def _repository(self, visit: Visit) -> tuple[Repository, bool]:
-        """The repository in the path and whether the visitor may administer it; NameUnknown unless they may see it."""
+    async def _repository(self, visit: Visit) -> tuple[Repository, frozenset[Action]]:
+        """The repository in the path and what the visitor may do with it; NameUnknown unless they may see it."""
         parameters = visit.request.path_params
         name = RepositoryName.parse("/".join(p for p in (parameters.get("namespace"), parameters["repository"]) if p))
 
@@ -124,7 +126,7 @@ class Dispatcher:
         standing, visit.starred = await self._app.database.read(work)
         if standing.repository is None:
             raise NameUnknown(f"repository {name} does not exist, or you may not see it")
-        return standing.repository, Action.ADMIN in standing.actions
+        return standing.repository, standing.actions
 
 
 def _moved(visit: Visit) -> Response | None:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from havre.access.actors import ANONYMOUS, Actor
+from havre.access.actors import ANONYMOUS, Action, Actor
 from havre.access.records import SessionRecord, User
 from havre.errors import ClientGone, InputInvalid, NameUnknown, TooLarge
 from havre.registry.records import Repository
@@ -42,6 +42,8 @@ class Visit:
     session: SessionRecord | None = None
     repository: Repository | None = None
     may_manage: bool = False
+    actions: frozenset[Action] = frozenset()
+    """What the visitor may do with the repository of the path."""
     starred: bool = False
     speech: Catalogue = field(default_factory=lambda: catalogue("en"))
 

@@ -85,6 +85,9 @@ class TagRow:
     size: int
     updated: Instant
     pusher: str
+    pulls: int = 0
+    pulled: Instant = 0
+    """The last pull by this tag; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,65 +108,6 @@ class RepositoryHead:
     def manage_path(self) -> str:
         """The owner's page."""
         return manage_path(self.repository)
-
-
-@dataclass(frozen=True, slots=True)
-class TagsPage:
-    """The tags of a repository."""
-
-    head: RepositoryHead
-    text: str
-    newest_first: bool
-    tags: Sequence[TagRow]
-    pager: Pager
-
-
-@dataclass(frozen=True, slots=True)
-class PlatformRow:
-    """One platform of an image."""
-
-    name: str
-    digest: Digest
-    size: int
-    chosen: bool
-    link: str
-
-
-@dataclass(frozen=True, slots=True)
-class LayerRow:
-    """One step of an image: a layer, or an instruction that only changed the configuration."""
-
-    digest: Digest
-    size: int
-    instruction: str
-    share: int
-    """Of the whole image, 0 to 20, for the bar beside it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImagePage:
-    """One tag: what the image is made of."""
-
-    head: RepositoryHead
-    reference: str
-    """The tag, or the digest when asked for by digest."""
-    digest: Digest
-    media_type: str
-    artifact_type: str
-    size: int
-    pushed: Instant
-    platforms: Sequence[PlatformRow]
-    platform: str
-    created: str
-    config: Sequence[tuple[str, Sequence[str]]]
-    """Entry point, command and so on: a heading (translated) and its lines."""
-    labels: Sequence[tuple[str, str]]
-    layers: Sequence[LayerRow]
-
-    @property
-    def pull_reference(self) -> str:
-        """Name and tag, or name and digest, to pull."""
-        return f"{self.head.repository.name}{'@' if ':' in self.reference else ':'}{self.reference}"
 
 
 @dataclass(frozen=True, slots=True)

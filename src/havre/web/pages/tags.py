@@ -1,127 +1,120 @@
-"""Tags of a repository, and the image behind one."""
+"""Tags of a repository: the list, and the removal of several."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
-from typing import Any
-from urllib.parse import quote
 
 from starlette.responses import Response
 
-from havre.errors import ManifestUnknown
-from havre.oci.reference import parse_reference
-from havre.registry.images import ImageView, LayerView
-from havre.registry.records import Page, TagOrder
+from havre.errors import InputInvalid, NameInvalid
+from havre.oci.names import Tag
+from havre.registry.records import TagOrder, TagPlace
+from havre.registry.removal import Removal
 from havre.registry.tags import TagView
-from havre.web.contexts import ImagePage, LayerRow, PlatformRow, RepositoryHead, TagRow, TagsPage, repository_path
-from havre.web.visit import Visit, pager
+from havre.web.contexts import RepositoryHead, TagRow
+from havre.web.contexts.tags import RemovalPage, TagsPage, address
+from havre.web.errors import sentence, status_of
+from havre.web.visit import Visit
 
-_PER_PAGE = 25
-_BAR = 20
-_MOST_LAYERS = 500
-_MOST_LINES = 100
-_LONGEST_LINE = 2000
+_BOX = "tag:"
+"""What the names of the boxes beside tags begin with."""
+
+_MOST_NAMED = 100_000
+"""Characters of the names that a form sends."""
 
 
 def rows_of(views: Iterable[TagView]) -> list[TagRow]:
     """Tags as lists show them."""
     return [
-        TagRow(view.tag.name, view.tag.digest, view.platforms, view.size, view.tag.updated, view.tag.pusher)
+        TagRow(
+            view.tag.name,
+            view.tag.digest,
+            view.platforms,
+            view.size,
+            view.tag.updated,
+            view.tag.pusher,
+            view.tag.pulls,
+            view.tag.pulled,
+        )
         for view in views
     ]
 
 
 async def list_tags(visit: Visit) -> Response:
-    """``…/tags?q=&sort=&page=``: every tag, newest push or name first."""
-    repository, text = visit.shown, visit.query("q", 128)
-    by_name = visit.query("sort", 10) == "name"
-    found = await visit.app.tags.page(repository, text, TagOrder.NAME if by_name else TagOrder.NEWEST)
+    """``…/tags?q=&sort=&after=&before=``: the tags, newest push first or in another order."""
+    removed = visit.query("removed", 4)
+    return await _list(visit, removed=int(removed) if removed.isascii() and removed.isdigit() else 0)
+
+
+async def remove(visit: Visit) -> Response:
+    """``POST …/tags``: show what removing the chosen tags does (``step=preview``), then do it (``step=remove``)."""
+    values = await visit.form()
+    try:
+        tags = _chosen(values)
+        if values.get("step") != "remove":
+            return _preview(visit, await visit.app.removals.preview(visit.shown.name, tags))
+        removal = await visit.app.removals.remove(
+            visit.shown.name, tags, visit.actor, images=values.get("images") == "yes", address=visit.address
+        )
+    except (InputInvalid, NameInvalid) as error:
+        return await _list(visit, problem=sentence(visit, error), status=status_of(InputInvalid("")))
+    head = RepositoryHead(visit.shown, visit.may_manage, "tags")
+    return visit.redirect(address(f"{head.path}/tags", removed=len(removal.tags)))
+
+
+async def _list(visit: Visit, *, removed: int = 0, problem: str = "", status: int = 200) -> Response:
+    text, order = visit.query("q", 128), _order(visit)
+    after, before = _place(visit, "after"), _place(visit, "before")
+    found = await visit.app.tags.page(visit.shown, text, order, after=after, before=before)
+    head = RepositoryHead(visit.shown, visit.may_manage, "tags")
+    kept = {"q": text, "sort": "" if order is TagOrder.NEWEST else order.value}
+    here = f"{head.path}/tags"
     page = TagsPage(
-        RepositoryHead(repository, visit.may_manage, "tags"),
+        head,
         text,
-        not by_name,
+        order,
         rows_of(found.items),
-        pager(Page(found.items, found.total, 1, 25), q=text, sort="name" if by_name else ""),
+        found.total,
+        found.exact,
+        counted=not text or (after is None and before is None),
+        previous=address(here, **kept, before=found.previous) if found.previous else "",
+        next=address(here, **kept, after=found.next) if found.next else "",
+        removed=removed,
+        problem=problem,
     )
-    return visit.page("tags.html", page)
+    return visit.page("tags.html", page, status)
 
 
-async def image(visit: Visit) -> Response:
-    """``…/tags/{tag}?digest=``: what the image is made of, for one of its platforms. A digest may stand for the tag."""
-    repository = visit.shown
-    reference = parse_reference(visit.request.path_params["tag"])
-    view = await visit.app.images.inspect(repository.name, reference)
-    chosen = _chosen(view, visit.query("digest"))
-    part = view
-    if chosen is not None:
-        try:
-            part = await visit.app.images.inspect(repository.name, chosen.digest)
-        except ManifestUnknown:
-            chosen = None  # an index may name platforms that were never pushed here
-    here = f"{repository_path(repository)}/tags/{quote(reference)}"
-    page = ImagePage(
-        head=RepositoryHead(repository, visit.may_manage, "tags"),
-        reference=str(reference),
-        digest=view.manifest.digest,
-        media_type=view.manifest.media_type,
-        artifact_type=view.manifest.artifact_type,
-        size=part.manifest.total_size if chosen else view.manifest.total_size,
-        pushed=view.manifest.created,
-        platforms=[
-            PlatformRow(one.platform, one.digest, one.size, one is chosen, f"{here}?digest={quote(one.digest)}")
-            for one in view.platforms
-        ],
-        platform=chosen.platform if chosen else part.manifest.platform,
-        created=part.created[:40],
-        config=_config(visit, part.config),
-        labels=[(key[:200], value[:_LONGEST_LINE]) for key, value in sorted(part.labels.items())[:_MOST_LINES]],
-        layers=_layers(part.layers),
+def _order(visit: Visit) -> TagOrder:
+    try:
+        return TagOrder(visit.query("sort", 10))
+    except ValueError:
+        return TagOrder.NEWEST
+
+
+def _place(visit: Visit, name: str) -> TagPlace | None:
+    with contextlib.suppress(InputInvalid, NameInvalid):
+        return TagPlace.parse(visit.query(name, 160))
+    return None
+
+
+def _chosen(values: Mapping[str, str]) -> list[Tag]:
+    """The tags of the boxes that are ticked, and those named line by line; raises NameInvalid."""
+    boxes = [name.removeprefix(_BOX) for name in values if name.startswith(_BOX)]
+    lines = values.get("tags", "")[:_MOST_NAMED].split()
+    return [Tag.parse(name) for name in dict.fromkeys(boxes + lines)]
+
+
+def _preview(visit: Visit, removal: Removal) -> Response:
+    untagged = set(removal.untagged)
+    page = RemovalPage(
+        RepositoryHead(visit.shown, visit.may_manage, "tags"),
+        [(name, digest, digest in untagged) for name, digest in removal.tags.items()],
+        len(untagged),
+        len(removal.manifests) - len(untagged),
+        removal.blobs,
+        removal.bytes,
+        removal.complete,
     )
-    return visit.page("image.html", page)
-
-
-def _chosen(view: ImageView, digest: str) -> Any:
-    """The platform asked for, or the one most people want."""
-    real = [one for one in view.platforms if not one.platform.startswith("unknown")] or list(view.platforms)
-    for one in view.platforms:
-        if one.digest == digest:
-            return one
-    return next((one for one in real if one.platform == "linux/amd64"), real[0] if real else None)
-
-
-def _layers(layers: Iterable[LayerView]) -> list[LayerRow]:
-    shown = list(layers)[:_MOST_LAYERS]
-    whole = max(1, sum(layer.size for layer in shown))
-    return [
-        LayerRow(layer.digest, layer.size, layer.instruction[:_LONGEST_LINE], round(_BAR * layer.size / whole))
-        for layer in shown
-    ]
-
-
-def _config(visit: Visit, config: Mapping[str, Any] | None) -> list[tuple[str, list[str]]]:
-    """The parts of an image's config that people look for, each with its heading; empty parts are left out.
-
-    The config is whatever someone pushed: any part may be missing or of another kind.
-    """
-    inner = config.get("config") if config else None
-    if not isinstance(inner, dict):
-        return []
-    parts = (
-        (visit.text("Entry point"), inner.get("Entrypoint")),
-        (visit.text("Command"), inner.get("Cmd")),
-        (visit.text("Working directory"), inner.get("WorkingDir")),
-        (visit.text("User"), inner.get("User")),
-        (visit.text("Ports"), inner.get("ExposedPorts")),
-        (visit.text("Volumes"), inner.get("Volumes")),
-        (visit.text("Stop signal"), inner.get("StopSignal")),
-        (visit.text("Environment"), inner.get("Env")),
-    )
-    return [(title, lines) for title, value in parts if (lines := _lines(value))]
-
-
-def _lines(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value[:_LONGEST_LINE]] if value else []
-    if isinstance(value, (list, dict)):
-        return [str(one)[:_LONGEST_LINE] for one in list(value)[:_MOST_LINES]]
-    return []
+    return visit.page("tags_remove.html", page)
