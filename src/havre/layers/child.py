@@ -10,14 +10,15 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import BinaryIO, TypeVar
 
 from havre.errors import InputInvalid
 from havre.layers import frames
 from havre.layers.frames import Reader, send
 from havre.layers.scan import Scan, content_at
-from havre.registry.inside.compare import compared
+from havre.registry.inside.compare import Changes, compared
 from havre.registry.inside.entries import Change, Entry
 from havre.registry.inside.pages import CHANGES, ENTRIES, Codec, unpacked
 from havre.registry.inside.stack import Stack
@@ -28,7 +29,7 @@ MEMORY = 1024 * 1024 * 1024
 SECONDS = 180
 """Of processor time."""
 
-R = TypeVar("R", Entry, Change)
+R = TypeVar("R", bound=Entry | Change)
 
 
 def main(arguments: list[str]) -> None:
@@ -66,7 +67,7 @@ def _stack(source: BinaryIO, sink: BinaryIO, _arguments: list[str]) -> None:
     layers = []
     for number, pages in enumerate(Reader(source).trees()):
         changes = stack.lay(number, _records(ENTRIES, pages))
-        _tree(sink, str(number), CHANGES, changes.records(), lambda changes=changes: changes.totals)
+        _tree(sink, str(number), CHANGES, changes.records(), partial(_totals, changes))
         layers.append(changes.totals)
         send(sink, frames.PROGRESS, b"%d" % (number + 1))
     wasted, most = stack.waste()
@@ -84,7 +85,12 @@ def _compare(source: BinaryIO, sink: BinaryIO, _arguments: list[str]) -> None:
     # The first is kept as it came, packed, for the second comes after it.
     before = list(next(trees))
     changes = compared(_records(ENTRIES, before), _records(ENTRIES, next(trees)))
-    _tree(sink, "", CHANGES, changes.records(), lambda: changes.totals)
+    _tree(sink, "", CHANGES, changes.records(), partial(_totals, changes))
+
+
+def _totals(changes: Changes) -> dict[str, int]:
+    """Known once the records were written."""
+    return changes.totals
 
 
 def _extract(source: BinaryIO, sink: BinaryIO, arguments: list[str]) -> None:
@@ -107,7 +113,7 @@ def _records(codec: Codec[R], pages: Iterable[bytes]) -> Iterator[R]:
 
 
 def _tree(
-    sink: BinaryIO, name: str, codec: Codec[R], records: Iterator[R], summary: Callable[[], dict[str, object]]
+    sink: BinaryIO, name: str, codec: Codec[R], records: Iterator[R], summary: Callable[[], Mapping[str, object]]
 ) -> None:
     for page in codec.pages(records):
         send(sink, frames.PAGE, frames.page(page))

@@ -7,7 +7,7 @@ Reads what Go's and Python's tar readers do: ustar, GNU long names and sparse fi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from havre.errors import InputInvalid
 from havre.layers.unpack import PIECE
@@ -148,7 +148,7 @@ def _overridden(member: Member, values: dict[str, bytes]) -> Member:
     """The member with what extended headers say of it."""
     if not values:
         return member
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if (name := values.get("GNU.sparse.name") or values.get("path")) is not None:
         changes["name"] = name
         if member.kind in b"\x007" and name.endswith(b"/"):
@@ -165,7 +165,6 @@ def _overridden(member: Member, values: dict[str, bytes]) -> Member:
     real = values.get("GNU.sparse.realsize") or values.get("GNU.sparse.size")
     if real is not None and (number := _decimal(real, _TOO_LARGE)) is not None:
         changes["size"] = number
-        changes["kind"] = b"S" if "GNU.sparse.size" in values else b"s"
         # What follows is a map and pieces, not the file as it is: it is sized, not shown.
         changes["kind"] = b"s"
     return member._replace(**changes)

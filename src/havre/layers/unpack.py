@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 from havre.errors import InputInvalid
 
@@ -101,7 +101,7 @@ def _unzstd(packed: Packed) -> Iterator[bytes]:
 
     opener = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
     try:
-        with opener.stream_reader(packed, read_size=PIECE, read_across_frames=True) as reader:
+        with opener.stream_reader(cast("IO[bytes]", packed), read_size=PIECE, read_across_frames=True) as reader:
             while piece := reader.read(PIECE):
                 yield piece
     except zstandard.ZstdError as error:

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 
 import havre
@@ -36,22 +36,24 @@ class Workshop:
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
 
-    def index(self, layer: Body, told: Callable[[int], None]) -> AsyncIterator[Made]:
+    def index(self, layer: Body, told: Callable[[int], None]) -> AsyncGenerator[Made, None]:
         """The tree of a layer. ``told`` hears how many of its bytes were handed over."""
         return self._made(["index"], _counted(layer, told))
 
-    def stack(self, layers: Trees, told: Callable[[int], None]) -> AsyncIterator[Made]:
+    def stack(self, layers: Trees, told: Callable[[int], None]) -> AsyncGenerator[Made, None]:
         """What each layer changed, and the image. ``told`` hears how many layers are laid down."""
         return self._made(["stack"], _framed(layers), told)
 
-    def compare(self, images: Trees) -> AsyncIterator[Made]:
+    def compare(self, images: Trees) -> AsyncGenerator[Made, None]:
         """What differs between two images."""
         return self._made(["compare"], _framed(images))
 
     async def extract(self, layer: Body, offset: int, size: int) -> bytes:
         """Bytes from the middle of an unpacked layer. Raises InputInvalid, and Unavailable when it takes too long."""
         content = bytearray()
-        async with contextlib.aclosing(self._run(["extract", str(offset), str(size)], layer, EXTRACT_SECONDS)) as answer:
+        async with contextlib.aclosing(
+            self._run(["extract", str(offset), str(size)], layer, EXTRACT_SECONDS)
+        ) as answer:
             async for kind, piece in answer:
                 if kind == frames.CONTENT:
                     content += piece
@@ -59,7 +61,7 @@ class Workshop:
 
     async def _made(
         self, arguments: list[str], body: Body, told: Callable[[int], None] | None = None
-    ) -> AsyncIterator[Made]:
+    ) -> AsyncGenerator[Made, None]:
         async with contextlib.aclosing(self._run(arguments, body)) as answer:
             async for kind, content in answer:
                 if kind == frames.PAGE:
@@ -72,7 +74,7 @@ class Workshop:
 
     async def _run(
         self, arguments: list[str], body: Body, seconds: float | None = None
-    ) -> AsyncIterator[tuple[bytes, bytes]]:
+    ) -> AsyncGenerator[tuple[bytes, bytes], None]:
         """The frames of the answer. Raises InputInvalid if the content was refused, Unavailable if the process failed."""
         seconds = self._seconds if seconds is None else seconds
         process = await _started(arguments)
@@ -108,14 +110,15 @@ async def _feed(process: Process, body: Body) -> None:
     sink = process.stdin
     assert sink is not None
     try:
-        async with contextlib.aclosing(body) as pieces:  # type: ignore[type-var]
-            async for piece in pieces:
-                sink.write(piece)
-                await sink.drain()
+        async for piece in body:
+            sink.write(piece)
+            await sink.drain()
     except (BrokenPipeError, ConnectionResetError):
         return  # it has seen enough
     finally:
         sink.close()
+        if isinstance(body, AsyncGenerator):
+            await body.aclose()  # whoever reads a file for it lets go of it
 
 
 async def _ended(process: Process, feeding: asyncio.Task[None]) -> None:
@@ -129,7 +132,7 @@ async def _ended(process: Process, feeding: asyncio.Task[None]) -> None:
         feeding.result()
 
 
-async def _frames(process: Process) -> AsyncIterator[tuple[bytes, bytes]]:
+async def _frames(process: Process) -> AsyncGenerator[tuple[bytes, bytes], None]:
     source = process.stdout
     assert source is not None
     while True:

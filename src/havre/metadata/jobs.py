@@ -27,6 +27,7 @@ _JOB = select(
     jobs.c.created,
     jobs.c.updated,
 )
+_NAMES = [column.name for column in _JOB.selected_columns]
 _GET = _JOB.where(jobs.c.kind == bindparam("kind"), jobs.c.key == bindparam("key")).order_by(jobs.c.id.desc()).limit(1)
 _FREE = (
     _JOB.where(
@@ -44,7 +45,8 @@ _COUNTS = select(jobs.c.state, func.count()).group_by(jobs.c.state)
 
 
 def _record(row: Sequence[Any]) -> JobRecord:
-    return JobRecord(*row[:4], State(row[4]), *row[5:])
+    values: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+    return JobRecord(**{**values, "state": State(values["state"])})
 
 
 class JobRows:
@@ -111,7 +113,7 @@ class JobRows:
 
     def counts(self) -> Mapping[str, int]:
         """How many jobs there are, by state."""
-        return dict(self._connection.execute(_COUNTS))
+        return {row[0]: row[1] for row in self._connection.execute(_COUNTS)}
 
     def page(self, states: Collection[str], offset: int, limit: int) -> Sequence[JobRecord]:
         """Jobs of these states, the newest first."""

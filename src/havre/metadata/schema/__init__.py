@@ -77,6 +77,8 @@ __all__ = [
     "storage_changes",
     "tag_events",
     "tags",
+    "tree_pages",
+    "trees",
     "transfers",
     "uploads",
     "users",

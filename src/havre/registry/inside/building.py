@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -160,11 +160,13 @@ class Builder:
     async def _read(self, tree_id: int, position: int) -> Sequence[bytes]:
         return await self._metadata.read(lambda rows: rows.trees.pages(tree_id, position, _AT_ONCE))
 
-    async def _keep(self, job: JobRecord, made: AsyncIterator[Made], place: Callable[[str], tuple[str, str]]) -> None:
+    async def _keep(
+        self, job: JobRecord, made: AsyncGenerator[Made, None], place: Callable[[str], tuple[str, str]]
+    ) -> None:
         """Keep the trees that are made, and publish them all at once."""
         kept = _Keeping(self._metadata, self._clock)
         try:
-            async with aclosing(made) as parts:  # type: ignore[type-var]
+            async with aclosing(made) as parts:
                 async for part in parts:
                     if isinstance(part, Built):
                         await kept.end(*place(part.name), part.summary)

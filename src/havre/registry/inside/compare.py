@@ -45,7 +45,7 @@ class Changes:
             return
         was, now = before.size if before else 0, after.size if after else 0
         counts = (status == "a", status not in "ar", status == "r")
-        self._leaves[path] = Change(*split(path), facts.kind, status, was, now, *map(int, counts), note)
+        self._leaves[path] = Change._make((*split(path), facts.kind, status, was, now, *map(int, counts), note))
 
     def records(self) -> Iterator[Change]:
         """Every change and every folder above one, in the order of their keys."""
@@ -56,7 +56,7 @@ class Changes:
             figures = self._figures.get(path, _Figures())
             status, note = self._folders.get(path, ("", b""))
             counts = (figures.before, figures.after, figures.added, figures.changed, figures.removed)
-            found.append(Change(*split(path), Kind.FOLDER, status, *counts, note))
+            found.append(Change._make((*split(path), Kind.FOLDER, status, *counts, note)))
         found.sort(key=key_of)
         yield from found
 

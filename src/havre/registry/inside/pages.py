@@ -29,7 +29,7 @@ _FACTS = struct.Struct(">BQIIIqHQI16s")
 _CHANGE = struct.Struct(">BcQQIII")
 _KINDS = tuple(Kind)
 
-R = TypeVar("R", Entry, Change)
+R = TypeVar("R", bound=Entry | Change)
 
 
 class Page(NamedTuple):
@@ -117,7 +117,7 @@ def _write_entry(entry: Entry) -> tuple[bytes, bytes]:
 
 def _read_entry(raw: bytes, at: int, folder: bytes, name: bytes, tail: bytes) -> Entry:
     kind, *rest = _FACTS.unpack_from(raw, at)
-    return Entry(folder, name, Facts(_KINDS[kind], *rest, tail))
+    return Entry(folder, name, Facts._make((_KINDS[kind], *rest, tail)))
 
 
 def _write_change(change: Change) -> tuple[bytes, bytes]:
@@ -135,7 +135,7 @@ def _write_change(change: Change) -> tuple[bytes, bytes]:
 
 def _read_change(raw: bytes, at: int, folder: bytes, name: bytes, tail: bytes) -> Change:
     kind, status, *figures = _CHANGE.unpack_from(raw, at)
-    return Change(folder, name, _KINDS[kind], status.decode("ascii").strip("-"), *figures, tail)
+    return Change._make((folder, name, _KINDS[kind], status.decode("ascii").strip("-"), *figures, tail))
 
 
 ENTRIES: Codec[Entry] = Codec(_write_entry, _FACTS.size, _read_entry)

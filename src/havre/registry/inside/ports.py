@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -74,16 +74,16 @@ class Workshop(Protocol):
     closed early.
     """
 
-    def index(self, layer: Body, told: Callable[[int], None]) -> AsyncIterator[Made]:
+    def index(self, layer: Body, told: Callable[[int], None]) -> AsyncGenerator[Made, None]:
         """The tree of a layer. ``told`` hears how many of its bytes were handed over."""
 
-    def stack(self, layers: Trees, told: Callable[[int], None]) -> AsyncIterator[Made]:
+    def stack(self, layers: Trees, told: Callable[[int], None]) -> AsyncGenerator[Made, None]:
         """What each layer changed (trees named ``0``, ``1``, …), and then the image (named ``image``).
 
         ``told`` hears how many layers are laid down.
         """
 
-    def compare(self, images: Trees) -> AsyncIterator[Made]:
+    def compare(self, images: Trees) -> AsyncGenerator[Made, None]:
         """What differs between two images."""
 
     async def extract(self, layer: Body, offset: int, size: int) -> bytes:

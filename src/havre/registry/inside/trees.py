@@ -6,7 +6,7 @@ import asyncio
 import fnmatch
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -173,7 +173,7 @@ class Inside:
         async with self._extractions, aclosing(self._body(blob.key, blob.size)) as body:
             return await self._workshop.extract(body, offset, size)
 
-    async def _body(self, key: str, size: int) -> AsyncIterator[bytes]:
+    async def _body(self, key: str, size: int) -> AsyncGenerator[bytes, None]:
         async for piece in self._store.read(key, ByteRange(0, size)):
             yield piece
 

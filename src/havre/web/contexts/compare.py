@@ -42,6 +42,28 @@ class LayerPair:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """One layer in the drawing of both stacks: where it stands, and where it stands in the other one."""
+
+    kind: str
+    """``both``, ``only-before`` or ``only-after``."""
+    title: str
+    y: float
+    height: float
+    right: bool
+    other: float | None = None
+    """Of a layer that both have, on its left side: where it begins on the right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Two stacks of layers, the lowest at the foot, heights by size."""
+
+    height: float
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One line of the configuration that differs."""
 
@@ -109,6 +131,7 @@ class ComparePage:
     same: bool
     platforms: Sequence[Step]
     layers: Sequence[LayerPair]
+    drawing: Drawing
     shared: int
     shared_size: int
     to_pull: int

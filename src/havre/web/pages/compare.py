@@ -24,8 +24,9 @@ from havre.web.contexts.compare import (
     Totals,
 )
 from havre.web.contexts.inside import ChangesList, Step
+from havre.web.formats import size as in_words
+from havre.web.pages.drawing import draw
 from havre.web.pages.looking import (
-    PER_PAGE,
     Subject,
     asked_path,
     changes_list,
@@ -34,7 +35,6 @@ from havre.web.pages.looking import (
     is_missing,
     link,
     look_at,
-    query_bytes,
 )
 from havre.web.visit import Visit
 
@@ -92,6 +92,9 @@ async def _compared(visit: Visit, head: RepositoryHead, choice: Choice, before: 
         before.part.manifest.digest == after.part.manifest.digest,
         [Step(one, link(here, **fields, platform=one), one == after.platform) for one in common],
         layers,
+        draw(
+            before.part.layers, after.part.layers, {one.digest: in_words(one.size, visit.speech.code) for one in layers}
+        ),
         len(shared),
         sum(one.size for one in shared),
         sum(one.size for one in layers if one.after and not one.before),
@@ -107,9 +110,8 @@ async def _compared(visit: Visit, head: RepositoryHead, choice: Choice, before: 
 
 async def _changes(visit: Visit, tree: TreeRecord, here: str, image: str, choice: Choice) -> ChangesList:
     path = asked_path(visit)
-    listed = await visit.app.inside.differences(tree, path, query_bytes(visit, "after"), PER_PAGE + 1)
     fields = {"from": choice.before, "to": choice.after, "platform": choice.platform}
-    return changes_list(visit, listed, here, f"{image}/files", path, visit.text("All files"), **fields)
+    return await changes_list(visit, tree, here, f"{image}/files", path, visit.text("All files"), **fields)
 
 
 async def _tags(visit: Visit) -> list[str]:
@@ -129,14 +131,14 @@ async def _suggestions(visit: Visit) -> list[Suggestion]:
             continue
         if event.before and event.before != event.after and event.tag not in found:
             title = visit.text("What the last push of %(tag)s changed", tag=event.tag)
-            address = link(here, **{"from": event.before, "to": event.tag})
+            address = link(here, **{"from": str(event.before), "to": str(event.tag)})
             found[event.tag] = Suggestion(title, f"{event.before.short} → {event.after.short}", address, event.at)
         if all(one.tag != event.tag for one in pushed):
             pushed.append(event)
     for newer, older in itertools.pairwise(pushed):
         if newer.after != older.after:
             title = visit.text("%(older)s and %(newer)s", older=older.tag, newer=newer.tag)
-            address = link(here, **{"from": older.tag, "to": newer.tag})
+            address = link(here, **{"from": str(older.tag), "to": str(newer.tag)})
             found.setdefault(title, Suggestion(title, "", address, newer.at))
     return list(found.values())[:_MOST_SUGGESTED]
 
@@ -200,9 +202,9 @@ def _settings(visit: Visit, before: Mapping[str, Any] | None, after: Mapping[str
         if (left := _lines(old.get(name))) != (right := _lines(new.get(name)))
     ]
     for title, name in ((visit.text("Port"), "ExposedPorts"), (visit.text("Volume"), "Volumes")):
-        left, right = set(_lines(old.get(name))), set(_lines(new.get(name)))
-        found += [Setting(title, [one], [], "r") for one in sorted(left - right)]
-        found += [Setting(title, [], [one], "a") for one in sorted(right - left)]
+        gone, come = set(_lines(old.get(name))), set(_lines(new.get(name)))
+        found += [Setting(title, [one], [], "r") for one in sorted(gone - come)]
+        found += [Setting(title, [], [one], "a") for one in sorted(come - gone)]
     return found + _pairs(_environment(old), _environment(new))
 
 

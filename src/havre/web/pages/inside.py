@@ -285,10 +285,9 @@ async def _layers(visit: Visit, subject: Subject, tree: TreeRecord, head: Reposi
     changes = None
     if chosen and (found := await visit.app.inside.changes(subject.digests, number - 1)):
         path = asked_path(visit)
-        listed = await visit.app.inside.differences(found, path, query_bytes(visit, "after"), PER_PAGE + 1)
         fields = {"platform": inside.platform, "view": "layers", "layer": str(number)}
         root = visit.text("Layer %(number)s", number=number)
-        changes = changes_list(visit, listed, inside.files, inside.files, path, root, **fields)
+        changes = await changes_list(visit, found, inside.files, inside.files, path, root, **fields)
     return visit.page("inside_layers.html", LayersPage(head, inside, steps, chosen, changes))
 
 

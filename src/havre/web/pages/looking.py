@@ -13,6 +13,7 @@ from havre.oci.reference import Reference, parse_reference
 from havre.registry.images import ImageView, LayerView
 from havre.registry.inside.building import MAX_LAYERS
 from havre.registry.inside.entries import Change, Facts, Kind, join
+from havre.registry.inside.ports import TreeRecord
 from havre.registry.inside.trees import place
 from havre.web.contexts import repository_path
 from havre.web.contexts.inside import ChangeRow, ChangesList, Step
@@ -24,6 +25,11 @@ PER_PAGE = 300
 SORTED = 3000
 """Paths of a folder that are sorted by size; a larger one is shown by name."""
 
+ANCHOR = "#changes"
+"""Where on a page the changes stand, so that going deeper does not lead back to its head."""
+
+_FEW = 12
+_DEEP = 8
 _LETTERS = {
     Kind.FOLDER: "d",
     Kind.SYMLINK: "l",
@@ -99,7 +105,7 @@ def query_bytes(visit: Visit, name: str) -> bytes:
     """A parameter of the address as the bytes it stands for: paths need not be text."""
     query = visit.request.scope["query_string"].decode("latin-1")[:16_000]
     try:
-        values = dict(parse_qsl(query, errors="surrogateescape", max_num_fields=32))
+        values: dict[str, str] = dict(parse_qsl(query, errors="surrogateescape", max_num_fields=32))
     except ValueError:
         return b""
     return values.get(name, "").encode("utf-8", "surrogateescape")
@@ -110,7 +116,7 @@ def asked_path(visit: Visit) -> bytes:
     return b"/".join(part for part in query_bytes(visit, "path").split(b"/") if part)
 
 
-def link(base: str, path: bytes = b"", after: bytes = b"", **fields: str) -> str:
+def link(base: str, path: bytes = b"", after: bytes = b"", /, **fields: str) -> str:
     """An address with a path in its query."""
     pairs = [urlencode({name: value}) for name, value in fields.items() if value]
     pairs += [f"{name}={quote_from_bytes(value)}" for name, value in (("path", path), ("after", after)) if value]
@@ -151,7 +157,9 @@ def image_path(visit: Visit, reference: Reference) -> str:
     return f"{repository_path(visit.shown)}/tags/{quote(reference)}"
 
 
-def change_rows(visit: Visit, changes: Sequence[Change], base: str, tip: str, **fields: str) -> list[ChangeRow]:
+def change_rows(
+    visit: Visit, changes: Sequence[Change], path: bytes, base: str, tip: str, **fields: str
+) -> list[ChangeRow]:
     """Changes as lists show them; a folder leads on below ``base``, a file to itself below ``tip``."""
     words = {
         "a": visit.text("added"),
@@ -166,10 +174,12 @@ def change_rows(visit: Visit, changes: Sequence[Change], base: str, tip: str, **
     for one in changes:
         is_folder = one.kind is Kind.FOLDER
         bar = -(-100 * abs(one.difference) // most)
-        address = link(base, one.path, **fields) if is_folder else "" if one.status == "r" else link(tip, one.path)
+        address = (
+            link(base, one.path, **fields) + ANCHOR if is_folder else "" if one.status == "r" else link(tip, one.path)
+        )
         rows.append(
             ChangeRow(
-                shown(one.name),
+                shown(one.path[len(path) :].lstrip(b"/")),
                 address,
                 is_folder,
                 one.status,
@@ -187,12 +197,28 @@ def change_rows(visit: Visit, changes: Sequence[Change], base: str, tip: str, **
     return rows
 
 
-def changes_list(
-    visit: Visit, changes: Sequence[Change], base: str, tip: str, path: bytes, root: str, **fields: str
+async def changes_list(
+    visit: Visit, tree: TreeRecord, base: str, tip: str, path: bytes, root: str, **fields: str
 ) -> ChangesList:
-    """The changes of a folder as a page shows them; one more than a page holds tells that there are more."""
+    """The changes of a folder as a page shows them, from where the address says on."""
+    changes = await visit.app.inside.differences(tree, path, query_bytes(visit, "after"), PER_PAGE + 1)
     here = list(changes[:PER_PAGE])
-    following = link(base, path, place(here[-1]), **fields) if len(changes) > PER_PAGE else ""
+    following = link(base, path, place(here[-1]), **fields) + ANCHOR if len(changes) > PER_PAGE else ""
     if not following:
         here.sort(key=lambda one: (one.kind is not Kind.FOLDER, -abs(one.difference), one.name))
-    return ChangesList(crumbs(base, path, root, **fields), change_rows(visit, here, base, tip, **fields), following)
+    if sum(one.kind is Kind.FOLDER for one in here) <= _FEW:
+        here = [await _shortened(visit, tree, one) for one in here]
+    steps = [Step(one.name, one.link + ANCHOR, one.current) for one in crumbs(base, path, root, **fields)]
+    return ChangesList(steps, change_rows(visit, here, path, base, tip, **fields), following)
+
+
+async def _shortened(visit: Visit, tree: TreeRecord, change: Change) -> Change:
+    """A folder that holds but one changed folder, and so on, is told as the last of them."""
+    for _ in range(_DEEP):
+        if change.kind is not Kind.FOLDER or change.status:
+            break
+        inner = await visit.app.inside.differences(tree, change.path, b"", 2)
+        if len(inner) != 1 or inner[0].kind is not Kind.FOLDER:
+            break
+        change = inner[0]
+    return change
