@@ -13,10 +13,10 @@ KEEP   ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo run test bench lint format lock clean
+.PHONY: help install demo run test bench screenshots lint format lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## Install Havre into .venv
 
@@ -33,6 +33,10 @@ test: $(VENV)/.installed-dev ## Install what the tests need and run them all (PY
 bench: $(VENV)/.installed-dev ## Measure Havre beside its peers (BENCH_ARGS="--quick rates")
 	@scripts/install-test-packages
 	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+screenshots: $(VENV)/.installed-dev ## Draw the pictures of the README again
+	@scripts/install-test-packages
+	@$(BIN)/python -m demo.screenshots
 
 lint: $(VENV)/.installed-dev ## Check format, lint, types and the rules of the tree
 	@$(BIN)/ruff format --check .

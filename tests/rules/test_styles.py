@@ -51,6 +51,18 @@ def test_every_colour_has_two_themes() -> None:
     none_of("a colour is a variable of 10-base.css or a light-dark() of two, but:", offences)
 
 
+def test_no_rule_is_written_in_two_sheets() -> None:
+    seen: dict[str, str] = {}
+    twice = []
+    for sheet in SHEETS:
+        text = re.sub(r"@[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", COMMENT.sub("", sheet.read_text("utf-8")))
+        for selector in re.findall(r"([^{}]+)\{", text):
+            name = " ".join(selector.split())
+            if seen.setdefault(name, sheet.name) != sheet.name:
+                twice.append(f"{sheet.name}: {name} (also in {seen[name]})")
+    none_of("what several rooms share is a component of 11-components.css, but:", twice)
+
+
 def test_the_page_of_components_shows_each() -> None:
     macros = set(re.findall(r"{% macro (\w+)\(", (WEB / "templates" / "parts.html").read_text("utf-8")))
     shown = set(re.findall(r"\w+", (WEB / "templates" / "styleguide.html").read_text("utf-8")))

@@ -231,7 +231,9 @@ class Crane:
         """Write the line and the overview of a repository."""
         namespace, _, leaf = repository.rpartition("/")
         page = f"/repository/docker/{namespace or 'library'}/{leaf}"
-        self.send(page, form="about", description=description, readme=readme)
+        self.send(page, form="about", description=description)
+        if readme:
+            self.send(page, form="overview", readme=readme)
 
     def hide(self, repository: str) -> None:
         """Make it private."""
