@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 
 from havre.access.actors import Actor, Grant
+from havre.access.audit import record
 from havre.access.passwords import TOKEN_PREFIX
 from havre.access.ports import Metadata, Rows
 from havre.access.records import AccessToken
@@ -41,7 +42,7 @@ class AccessTokens:
         self._clock = clock
 
     async def create(
-        self, user_id: int, label: str, grants: Sequence[Grant], expires: Instant | None = None
+        self, user_id: int, label: str, grants: Sequence[Grant], expires: Instant | None = None, *, address: str = ""
     ) -> tuple[AccessToken, str]:
         """Make a token; returns it with its secret, which can never be read again.
 
@@ -62,7 +63,9 @@ class AccessTokens:
         def work(rows: Rows) -> AccessToken:
             if rows.access_tokens.count(user_id) >= MAX_TOKENS:
                 raise Conflict(f"this account has {MAX_TOKENS} access tokens already: revoke one first")
-            return rows.access_tokens.add(uid, user_id, label, _hash(secret), secret[-4:], grants, now, expires)
+            token = rows.access_tokens.add(uid, user_id, label, _hash(secret), secret[-4:], grants, now, expires)
+            _record(rows, user_id, "token.create", {"token": uid, "label": label}, now, address)
+            return token
 
         return await self._metadata.write(work), secret
 
@@ -87,10 +90,18 @@ class AccessTokens:
         """An account's tokens, the newest first."""
         return await self._metadata.read(lambda rows: rows.access_tokens.of(user_id, MAX_TOKENS))
 
-    async def revoke(self, user_id: int, uid: str) -> None:
+    async def revoke(self, user_id: int, uid: str, address: str = "") -> None:
         """Make a token worthless at once. Raises InputInvalid if this account has no such token."""
+        now = self._clock()
+
+        def work(rows: Rows) -> bool:
+            gone = rows.access_tokens.delete(user_id, uid)
+            if gone:
+                _record(rows, user_id, "token.revoke", {"token": uid}, now, address)
+            return gone
+
         known = _UID.fullmatch(uid) is not None
-        if not known or not await self._metadata.write(lambda rows: rows.access_tokens.delete(user_id, uid)):
+        if not known or not await self._metadata.write(work):
             raise InputInvalid(f"this account has no access token {uid[:40]!r}", field="uid")
 
     async def _touch(self, token_id: int, now: Instant, address: str, client: str) -> None:
@@ -100,6 +111,12 @@ class AccessTokens:
             await self._metadata.write(
                 lambda rows: rows.access_tokens.touch(token_id, now, address[:64], shown), durable=False
             )
+
+
+def _record(rows: Rows, user_id: int, action: str, detail: dict[str, str | int], now: Instant, address: str) -> None:
+    user = rows.accounts.get(user_id)
+    name = user.name if user else ""
+    record(rows, Actor(user_id, name), action, name, at=now, address=address, detail=detail)
 
 
 def _hash(secret: str) -> bytes:

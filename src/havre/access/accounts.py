@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from havre.access.actors import Actor
 from havre.access.audit import OPERATOR, record
 from havre.access.passwords import Passwords, check_password
 from havre.access.ports import Metadata, Rows
@@ -75,25 +76,27 @@ class Accounts:
         self._visibility = visibility
         self.signup = signup
 
-    async def sign_up(self, name: str, email: str, password: str) -> User:
+    async def sign_up(self, name: str, email: str, password: str, address: str = "") -> User:
         """Create an account for someone who asks for one. Raises as ``create`` does, and Denied if sign-up is closed."""
         if self.signup != "open":
             raise Denied("this registry does not take new accounts by itself: ask an administrator for one")
-        return await self.create(name, email, password)
+        return await self._create(name, email, password, is_admin=False, first=False, by=None, address=address)
 
-    async def create(self, name: str, email: str, password: str, is_admin: bool = False) -> User:
-        """Create an account and its namespace.
+    async def create(
+        self, name: str, email: str, password: str, is_admin: bool = False, *, by: Author = OPERATOR, address: str = ""
+    ) -> User:
+        """Create an account and its namespace for someone else.
 
         Raises InputInvalid, with ``field``, for what breaks a rule, and Conflict when the name or address is taken.
         """
-        return await self._create(name, email, password, is_admin, first=False)
+        return await self._create(name, email, password, is_admin, first=False, by=by, address=address)
 
-    async def create_first_administrator(self, name: str, email: str, password: str) -> User:
+    async def create_first_administrator(self, name: str, email: str, password: str, address: str = "") -> User:
         """Create the administrator of a new registry; of several that try at once, one wins. Raises as ``create`` does.
 
         Raises Denied when there is an administrator already.
         """
-        return await self._create(name, email, password, is_admin=True, first=True)
+        return await self._create(name, email, password, is_admin=True, first=True, by=None, address=address)
 
     async def needs_first_administrator(self) -> bool:
         """Has nobody been made administrator yet?"""
@@ -162,7 +165,9 @@ class Accounts:
             raise InputInvalid(f"{theme[:20]!r} is not a theme of these pages: choose light or dark", field="theme")
         await self._metadata.write(lambda rows: rows.accounts.change(user_id, bio=bio, theme=theme))
 
-    async def _create(self, name: str, email: str, password: str, is_admin: bool, first: bool) -> User:
+    async def _create(
+        self, name: str, email: str, password: str, is_admin: bool, *, first: bool, by: Author | None, address: str
+    ) -> User:
         check_name(name)
         email = check_email(email)
         check_password(password, name)
@@ -174,11 +179,18 @@ class Accounts:
             _refuse_taken(rows, name, email, first)
             if first and rows.settings.put_first("first_administrator", name) != name:
                 raise Denied(_TOO_LATE)
-            return rows.accounts.add(name, email, hashed, is_admin, self._visibility, now)
+            user = rows.accounts.add(name, email, hashed, is_admin, self._visibility, now)
+            detail = {"as": "administrator" if is_admin else "member"}
+            # Who signs up does so as the account that this makes.
+            author = by or Actor(user.id, user.name)
+            record(rows, author, "account.create", name, at=now, address=address, detail=detail)
+            return user
 
         return await self._metadata.write(work)
 
     async def _set_disabled(self, name: str, *, disabled: bool) -> User:
+        now = self._clock()
+
         def work(rows: Rows) -> User | None:
             stored = rows.accounts.find(name) if _NAME.fullmatch(name) else None
             if stored is None:
@@ -187,6 +199,8 @@ class Accounts:
                 raise Conflict(f"{name} deleted the account: nobody gets that name again")
             rows.accounts.change(stored.user.id, disabled=disabled)
             rows.sessions.delete_all(stored.user.id)
+            if stored.user.disabled != disabled:
+                record(rows, OPERATOR, "account.disable" if disabled else "account.enable", name, at=now)
             return rows.accounts.get(stored.user.id)
 
         user = await self._metadata.write(work)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from havre.access.access_tokens import AccessTokens
 from havre.access.actors import Actor
+from havre.access.audit import record
 from havre.access.passwords import TOKEN_PREFIX, Passwords
 from havre.access.ports import Metadata, Rows
 from havre.access.records import StoredPassword
-from havre.access.throttle import Attempt
+from havre.access.throttle import PER_ACCOUNT, Attempt
 from havre.errors import WrongCredentials
 from havre.registry.ports import Clock
 from havre.registry.records import Instant
@@ -115,13 +116,25 @@ class Credentials:
             stored, attempt = found.stored, found.attempt
             right = await self._passwords.verify(stored.hash if stored else None, secret)
             if not right or stored is None or stored.user.disabled:
-                now = self._clock()
-                await self._metadata.write(lambda rows: attempt.failed(rows.login_failures, now), durable=False)
+                await self._count_failure(found, address)
                 raise WrongCredentials(WRONG)
         if found.failures:
             await self._metadata.write(lambda rows: attempt.succeeded(rows.login_failures), durable=False)
         self._remember(memory, stored)
         return stored
+
+    async def _count_failure(self, found: _Found, address: str) -> None:
+        """Count it for the throttle; the audit trail gets the first of a window, and the one that shuts the door."""
+        now, stored = self._clock(), found.stored
+
+        def work(rows: Rows) -> None:
+            found.attempt.failed(rows.login_failures, now)
+            # A name that nobody has may be a password in the wrong field: it is written nowhere.
+            if stored is not None and found.failures in {0, PER_ACCOUNT - 1}:
+                actor, detail = Actor(stored.user.id, stored.user.name), {"attempts": found.failures + 1}
+                record(rows, actor, "account.sign_in_failed", actor.name, at=now, address=address, detail=detail)
+
+        await self._metadata.write(work, durable=False)
 
     async def _look_up(self, login: str, address: str) -> _Found:
         """The account and its throttle, in one unit of work. Raises TooManyRequests."""

@@ -96,9 +96,18 @@ class Sessions:
         now = self._clock()
         return await self._metadata.read(lambda rows: rows.sessions.of(user_id, now, MAX_SESSIONS))
 
-    async def revoke(self, user_id: int, session_id: int) -> None:
+    async def revoke(self, user_id: int, session_id: int, address: str = "") -> None:
         """End one of an account's sessions. Raises InputInvalid if there is no such session."""
-        if not await self._metadata.write(lambda rows: rows.sessions.delete(user_id, session_id)):
+        now = self._clock()
+
+        def work(rows: Rows) -> bool:
+            gone = rows.sessions.delete(user_id, session_id)
+            user = rows.accounts.get(user_id)
+            if gone and user is not None:
+                record(rows, Actor(user_id, user.name), "session.revoke", user.name, at=now, address=address)
+            return gone
+
+        if not await self._metadata.write(work):
             raise InputInvalid(f"this account has no session {session_id}", field="session")
 
     async def revoke_others(self, user_id: int, keep: int | None) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 
 from havre.access.actors import Actor
-from havre.server.api.caller import app_of, whole_account
+from havre.server.api.caller import app_of, request_of, whole_account
 from havre.server.api.models import AccessTokenIn, AccessTokenMade, AccessTokenOut
 
 router = APIRouter(tags=["access tokens"])
@@ -26,14 +26,16 @@ async def post(request: Request, actor: Owner, wanted: AccessTokenIn) -> AccessT
     """Make one. Its secret is in this answer and nowhere else."""
     expires = int(wanted.expires.timestamp() * 1000) if wanted.expires else None
     grants = [one.grant() for one in wanted.grants]
-    token, secret = await app_of(request).access_tokens.create(_id(actor), wanted.label, grants, expires)
+    token, secret = await app_of(request).access_tokens.create(
+        _id(actor), wanted.label, grants, expires, address=request_of(request).client_address
+    )
     return AccessTokenMade(secret=secret, token=AccessTokenOut.of(token))
 
 
 @router.delete("/user/access-tokens/{uid}", status_code=204)
 async def delete(request: Request, actor: Owner, uid: str) -> None:
     """Revoke one, from the next request on."""
-    await app_of(request).access_tokens.revoke(_id(actor), uid)
+    await app_of(request).access_tokens.revoke(_id(actor), uid, request_of(request).client_address)
 
 
 def _id(actor: Actor) -> int:

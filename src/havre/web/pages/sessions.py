@@ -36,7 +36,7 @@ async def revoke(visit: Visit) -> Response:
     text = visit.request.path_params["session"]
     if not (text.isascii() and text.isdigit() and len(text) < 18):
         return not_found(visit)
-    await visit.app.sessions.revoke(visit.user_id, int(text))
+    await visit.app.sessions.revoke(visit.user_id, int(text), visit.address)
     return visit.redirect("/settings/sessions")
 
 

@@ -42,7 +42,7 @@ async def create(visit: Visit) -> Response:
     try:
         grants = [grant for line in _LINES for grant in _grants(visit, values, line)]
         _, secret = await visit.app.access_tokens.create(
-            visit.user_id, values.get("label", ""), grants, _expiry(visit, values)
+            visit.user_id, values.get("label", ""), grants, _expiry(visit, values), address=visit.address
         )
     except FORM_ERRORS as error:
         form, status = visit.again(error, values)
@@ -52,7 +52,7 @@ async def create(visit: Visit) -> Response:
 
 async def revoke(visit: Visit) -> Response:
     """``POST /settings/tokens/{uid}/revoke``."""
-    await visit.app.access_tokens.revoke(visit.user_id, visit.request.path_params["uid"])
+    await visit.app.access_tokens.revoke(visit.user_id, visit.request.path_params["uid"], visit.address)
     return visit.redirect("/settings/tokens")
 
 
