@@ -118,7 +118,7 @@ async def test_there_and_back(renamed: documents.Image, inside: InProcess, anyon
     assert await inside.app.renames.rename(APP, "app") == APP
 
 
-@pytest.mark.parametrize("leaf", ["", "Upper", "a//b", "../x", "x" * 250, "web/tags", "a/collaborators/b"])
+@pytest.mark.parametrize("leaf", ["", "Upper", "a//b", "../x", "x" * 250, "web/tags", "a/collaborators/b", "alice/web"])
 async def test_names_that_can_not_be(alice: Caller, inside: InProcess, leaf: str):
     await alice.push_image(APP, "latest")
     with pytest.raises(InputInvalid) as refusal:

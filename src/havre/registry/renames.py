@@ -175,6 +175,8 @@ class Renames:
 
 
 def _parsed(namespace: Namespace, leaf: str) -> RepositoryName:
+    if leaf.strip().startswith(f"{namespace}/"):
+        raise InputInvalid(f"write only what follows {namespace}/: the namespace stays", field="name")
     try:
         name = RepositoryName.parse(f"{namespace}/{leaf.strip()}")
         check_name(name)

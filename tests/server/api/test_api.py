@@ -198,6 +198,8 @@ async def test_a_narrow_token_can_not_administer(havre: InProcess, caller: Calle
 
 
 async def test_describing_and_hiding(caller: Caller) -> None:
+    # The plan allows one private repository.
+    await send(caller, "PATCH", SECRET, ALICE, {"visibility": "public"})
     change = {"description": "An application", "readme": "# Hello", "visibility": "private"}
     body = (await send(caller, "PATCH", OPEN, ALICE, change)).json()
     assert {key: body[key] for key in change} == change
@@ -291,10 +293,16 @@ async def test_the_document_is_valid_and_complete(caller: Caller) -> None:
         "GET /api/v1/user/access-tokens",
         "POST /api/v1/user/access-tokens",
         "DELETE /api/v1/user/access-tokens/{uid}",
+        "GET /api/v1/user/deleted-repositories",
+        "POST /api/v1/user/deleted-repositories/{repository}/restore",
+        "DELETE /api/v1/user/deleted-repositories/{repository}",
         "GET /api/v1/repositories",
         "GET /api/v1/repositories/{namespace}/{name}",
         "PATCH /api/v1/repositories/{namespace}/{name}",
         "DELETE /api/v1/repositories/{namespace}/{name}",
+        "GET /api/v1/repositories/{namespace}/{name}/collaborators",
+        "PUT /api/v1/repositories/{namespace}/{name}/collaborators/{person}",
+        "DELETE /api/v1/repositories/{namespace}/{name}/collaborators/{person}",
         "GET /api/v1/repositories/{namespace}/{name}/tags",
         "DELETE /api/v1/repositories/{namespace}/{name}/tags/{tag}",
     }
