@@ -18,19 +18,25 @@ from tests.web.conftest import Reader, Visitor
 WEB = Path(str(files("havre.web")))
 PLACE = re.compile(r"%\(\w+\)s")
 SAME = {
+    "Annotations",
+    "Attestation",
+    "Client",
     "Code",
     "Configuration",
     "Description",
     "General",
+    "Image",
     "Labels",
     "Messages",
-    "Ports",
     "Pages",
+    "Ports",
     "Public",
     "Segments",
     "Sessions",
+    "Signature",
     "Tag",
     "Tags",
+    "Type",
     "Volumes",
 }
 """English words that are also French, or that nothing else shows."""

@@ -19,6 +19,21 @@ ADDRESSES = {
     "/r/{namespace}/{repository:path}/tags/{tag}": ("/r/alice/app/tags/latest", "/r/alice/secret/tags/latest"),
     "/r/{namespace}/{repository:path}/star": ("/r/alice/app/star", "/r/alice/secret/star"),
     "/_/{repository}/star": ("/_/python/star",),
+    **{
+        f"/r/{{namespace}}/{{repository:path}}{rest}": tuple(f"/r/alice/{name}{rest}" for name in ("app", "secret"))
+        for rest in ("/-/history", "/-/pulls", "/-/events")
+    },
+    **{
+        f"/r/{{namespace}}/{{repository:path}}/tags/{{tag}}{rest}": tuple(
+            f"/r/alice/{name}/tags/latest{rest}" for name in ("app", "secret")
+        )
+        for rest in ("/history", "/manifest", "/manifest.json")
+    },
+    **{f"/_/{{repository}}{rest}": (f"/_/python{rest}",) for rest in ("/-/history", "/-/pulls", "/-/events")},
+    **{
+        f"/_/{{repository}}/tags/{{tag}}{rest}": (f"/_/python/tags/latest{rest}",)
+        for rest in ("/history", "/manifest", "/manifest.json")
+    },
     "/_/{repository}": ("/_/python",),
     "/_/{repository}/tags": ("/_/python/tags",),
     "/_/{repository}/tags/{tag}": ("/_/python/tags/latest",),
@@ -41,6 +56,9 @@ SIGNED_IN = {"nobody": 303, "alice": 200, "bobby": 200, "carol": 200}
 NOT_A_FORM = {"nobody": 303, "alice": 400, "bobby": 400, "carol": 400}
 
 ADMINISTRATOR = {"nobody": 404, "alice": 404, "bobby": 404, "carol": 200}
+
+LOOKED_AT = ("/-/history", "/-/pulls", *(f"/tags/latest/{one}" for one in ("history", "manifest", "manifest.json")))
+"""Further pages of a repository that whoever may pull it sees."""
 
 EXPECTED: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/"): EVERYONE,
@@ -70,6 +88,19 @@ EXPECTED: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/r/alice/app/star"): dict.fromkeys(VISITORS, 303),
     ("POST", "/r/alice/secret/star"): {"nobody": 404, "alice": 303, "bobby": 404, "carol": 303},
     ("POST", "/_/python/star"): dict.fromkeys(VISITORS, 303),
+    **{("GET", f"/r/alice/app{rest}"): EVERYONE for rest in LOOKED_AT},
+    **{("GET", f"/r/alice/secret{rest}"): OWNER_AND_ADMIN for rest in LOOKED_AT},
+    **{("GET", f"/_/python{rest}"): EVERYONE for rest in LOOKED_AT},
+    ("GET", "/r/alice/app/-/events"): {"nobody": 303, "alice": 200, "bobby": 303, "carol": 200},
+    ("GET", "/r/alice/secret/-/events"): OWNER_AND_ADMIN,
+    ("GET", "/_/python/-/events"): {"nobody": 303, "alice": 303, "bobby": 303, "carol": 200},
+    # No tag is chosen; no digest is named.
+    ("POST", "/r/alice/app/tags"): {"nobody": 303, "alice": 400, "bobby": 303, "carol": 400},
+    ("POST", "/r/alice/secret/tags"): {"nobody": 404, "alice": 400, "bobby": 404, "carol": 400},
+    ("POST", "/_/python/tags"): {"nobody": 303, "alice": 303, "bobby": 303, "carol": 400},
+    ("POST", "/r/alice/app/tags/latest/history"): {"nobody": 303, "alice": 404, "bobby": 303, "carol": 404},
+    ("POST", "/r/alice/secret/tags/latest/history"): {"nobody": 404, "alice": 404, "bobby": 404, "carol": 404},
+    ("POST", "/_/python/tags/latest/history"): {"nobody": 303, "alice": 303, "bobby": 303, "carol": 404},
     ("GET", "/_/python"): EVERYONE,
     ("GET", "/_/python/tags"): EVERYONE,
     ("GET", "/_/python/tags/latest"): EVERYONE,
@@ -134,7 +165,9 @@ async def test_status_for(stocked: InProcess, name: str) -> None:
         await visitor.become(stocked, name)
     found = {}
     for method, address in EXPECTED:
-        reply = await (visitor.get(address) if method == "GET" else visitor.post(address))
+        # A stream goes on for as long as someone reads it: its head says enough.
+        asked = visitor.http.head if address.endswith("/-/events") else visitor.get
+        reply = await (asked(address) if method == "GET" else visitor.post(address))
         found[method, address] = reply.status_code
     assert found == {asked: statuses[name] for asked, statuses in EXPECTED.items()}
 

@@ -105,8 +105,9 @@ class Referrers:
 
 def kind_of(types: Iterable[str]) -> str:
     """What media types or predicates amount to."""
-    named = " ".join(types).lower()
-    return next((kind for word, kind in _WORDS if word in named), "other")
+    found = {next((kind for word, kind in _WORDS if word in named.lower()), "other") for named in types}
+    # What says several things, as a bill of materials with how it was built, is an attestation of them all.
+    return found.pop() if len(found) == 1 else "attestation" if found else "other"
 
 
 def _said_by(record: ManifestRecord) -> Attached:

@@ -186,7 +186,7 @@ def _steps(part: ImageView) -> list[StepRow]:
 def _readable(instruction: str) -> str:
     """An instruction as one would write it: the classic builder keeps them as calls of a shell that does nothing."""
     text = instruction.removesuffix(" # buildkit").strip()
-    for beginning, instead in (("/bin/sh -c #(nop) ", ""), ("/bin/sh -c ", "RUN ")):
+    for beginning, instead in (("/bin/sh -c #(nop) ", ""), ("/bin/sh -c ", "RUN "), ("RUN /bin/sh -c ", "RUN ")):
         if text.startswith(beginning):
             return (instead + text[len(beginning) :].strip())[:_LONGEST_LINE]
     return text[:_LONGEST_LINE]
