@@ -74,8 +74,8 @@ def _add_repositories(server: Server) -> None:
         with closing(sqlite3.connect(server.data / "havre.db", timeout=60)) as database, database:
             (namespace,) = database.execute("SELECT id FROM namespaces WHERE name = ?", (ACCOUNT,)).fetchone()
             database.executemany(
-                "INSERT INTO repositories (namespace_id, name, path, visibility, description, readme, pulls, created,"
-                " updated) VALUES (?, ?, ?, 'public', '', '', 0, 0, 0)",
+                "INSERT INTO repositories (namespace_id, name, path, visibility, description, pulls, created, updated)"
+                " VALUES (?, ?, ?, 'public', '', 0, 0, 0)",
                 ((namespace, name, f"{ACCOUNT}/{name}") for name in _names("repo", MANY_REPOSITORIES)),
             )
     elif isinstance(server, Distribution):
