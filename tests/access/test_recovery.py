@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from havre.access.records import Letter, Purpose, Subject
 from havre.access.recovery import HOUR, Recovery
-from havre.access.throttle import MAILS_PER_ACCOUNT
+from havre.access.throttle import MAILS_PER_ACCOUNT, MAILS_PER_ADDRESS
 from havre.errors import Conflict, InputInvalid, TooManyRequests, WrongCredentials
 from havre.metadata.schema import mailed_links
 
@@ -154,9 +154,10 @@ async def test_nobody_learns_who_has_an_account(desk: Desk, recovery: Recovery, 
 
 
 async def test_one_address_asks_for_so_many_letters(recovery: Recovery) -> None:
+    for number in range(MAILS_PER_ADDRESS):
+        await recovery.ask_reset(f"nobody{number}", HERE, link)
     with pytest.raises(TooManyRequests):
-        for number in range(100):
-            await recovery.ask_reset(f"nobody{number}", HERE, link)
+        await recovery.ask_reset("one more", HERE, link)
     await recovery.ask_reset("nobody", "203.0.113.4", link)
 
 

@@ -207,7 +207,9 @@ async def test_an_account_has_so_many_and_no_more(desk: Desk) -> None:
         await found.begin_app(desk.alice.id)
 
 
-@pytest.mark.parametrize("answer", ["{}", "[]", "x", '{"response": {"clientDataJSON": "e30"}}', "[" * 9000, "x" * 20_000])
+@pytest.mark.parametrize(
+    "answer", ["{}", "[]", "x", '{"response": {"clientDataJSON": "e30"}}', "[" * 9000, "x" * 20_000]
+)
 async def test_an_answer_that_is_none_is_refused(desk: Desk, answer: str) -> None:
     found, _, _ = await with_app(desk)
     with pytest.raises(InputInvalid, match="this passkey did not answer"):

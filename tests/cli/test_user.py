@@ -106,6 +106,34 @@ def test_a_new_password_replaces_the_old_one_while_the_server_runs(
     assert (login(PASSWORD), login("battery staple 7")) == (401, 200)
 
 
+def test_a_lost_second_factor_is_reset(run: Run, tmp_path: Path) -> None:
+    import asyncio
+
+    from havre.access import totp
+    from havre.config import load
+    from havre.server.app import create_app
+
+    add(run, "alice")
+    assert run("reset-second-factor", "alice").stdout == "alice had no second factor\n"
+
+    async def turn_on() -> None:
+        app = create_app(load({"data": str(tmp_path / "data" / "here")}))
+        await app.start()
+        alice = await app.accounts.by_name("alice")
+        assert alice is not None
+        await app.second_factors.begin_app(alice.id)
+        secret = await app.second_factors.begun_app(alice.id)
+        assert secret is not None
+        await app.second_factors.confirm_app(alice, totp.code(secret, totp.step_at(app.clock())), "192.0.2.1")
+        await app.stop()
+
+    asyncio.run(turn_on())
+    assert run("reset-second-factor", "alice").stdout == "alice signs in with the password alone now\n"
+    assert run("reset-second-factor", "alice").stdout == "alice had no second factor\n"
+    refused = run("reset-second-factor", "nobody")
+    assert (refused.returncode, "there is no account 'nobody'" in refused.stderr) == (1, True)
+
+
 def test_it_loads_nothing_that_it_does_not_need(run: Run, tmp_path: Path) -> None:
     add(run, "alice")
     environ = {"PATH": os.environ.get("PATH", os.defpath), "HAVRE_DATA": str(tmp_path / "data" / "here")}

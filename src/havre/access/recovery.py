@@ -47,9 +47,10 @@ class Recovery:
         Raises InputInvalid for what is no address, Conflict if another account has it, and TooManyRequests.
         """
         email, now = check_email(email), self._clock()
-        attempt = MailRequest(f"verify {user.id}", address)
+        attempt, secret = MailRequest(f"verify {user.id}", address), secrets.token_urlsafe(32)
+        row = MailedLink(user.id, Purpose.VERIFY, email, now + LIVES[Purpose.VERIFY])
 
-        def count(rows: Rows) -> None:
+        def work(rows: Rows) -> None:
             holder = rows.accounts.find(email)
             if holder is not None and holder.user.id != user.id:
                 raise Conflict(
@@ -57,9 +58,14 @@ class Recovery:
                 )
             attempt.check(rows.login_failures, now)
             attempt.failed(rows.login_failures, now)
+            rows.mailed_links.add(_hash(secret), row, now)
 
-        await self._metadata.write(count)
-        self._post.soon(lambda: self._link(user, Purpose.VERIFY, Subject.VERIFY, email, link))
+        await self._metadata.write(work)
+
+        async def make() -> Letter:
+            return Letter(Subject.VERIFY, email, user.name, user.language, link(secret))
+
+        self._post.soon(make)
 
     async def waiting(self, user_id: int) -> str:
         """The address that still has to be confirmed by a link; empty if there is none."""
@@ -106,7 +112,10 @@ class Recovery:
             stored = await self._metadata.read(lambda rows: rows.accounts.find(login))
             if stored is None or stored.user.disabled:
                 return None
-            return await self._link(stored.user, Purpose.RESET, Subject.RESET, stored.user.email, link)
+            user, secret, at = stored.user, secrets.token_urlsafe(32), self._clock()
+            row = MailedLink(user.id, Purpose.RESET, user.email, at + LIVES[Purpose.RESET])
+            await self._metadata.write(lambda rows: rows.mailed_links.add(_hash(secret), row, at))
+            return Letter(Subject.RESET, user.email, user.name, user.language, link(secret))
 
         self._post.soon(make)
 
@@ -143,12 +152,6 @@ class Recovery:
             return Letter(subject, user.email, user.name, user.language, detail=detail)
 
         self._post.soon(make)
-
-    async def _link(self, user: User, purpose: Purpose, subject: Subject, email: str, link: Address) -> Letter:
-        secret, now = secrets.token_urlsafe(32), self._clock()
-        row = MailedLink(user.id, purpose, email, now + LIVES[purpose])
-        await self._metadata.write(lambda rows: rows.mailed_links.add(_hash(secret), row, now))
-        return Letter(subject, email, user.name, user.language, link(secret))
 
 
 def _follow(rows: Rows, hashed: bytes, purpose: Purpose, now: int) -> tuple[MailedLink, User]:

@@ -15,6 +15,8 @@ from havre.errors import HavreError
 if TYPE_CHECKING:
     from havre.access.accounts import Accounts
     from havre.access.records import User
+    from havre.config import Config
+    from havre.metadata import Database
 
 T = TypeVar("T")
 
@@ -22,7 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Add, list, disable accounts; set a new password.",
+    help="Add, list, disable accounts; set a new password; reset a lost second factor.",
 )
 
 Name = Annotated[str, typer.Argument(help="The account's name.", metavar="NAME")]
@@ -95,6 +97,26 @@ def reset_password(
     print(f"set a new password for {name}")
 
 
+@app.command("reset-second-factor")
+def reset_second_factor(name: Name, data: Data = None, config: ConfigFile = None) -> None:
+    """Take an account's authenticator apps, passkeys and recovery codes out of use, and sign its browsers out.
+
+    For who lost them all, once you know that it is them who ask: the password alone signs in then.
+    """
+
+    async def reset(database: Database, _: Config) -> bool:
+        from havre.access.passkeys import Passkeys
+        from havre.access.second_factor import SecondFactors
+
+        stored = await database.read(lambda rows: rows.accounts.find(name))
+        if stored is None or stored.user.name != name:
+            raise HavreError(f"there is no account {name!r}; havre user list shows them all")
+        return await SecondFactors(database, Passkeys(database, _now), _now).reset(stored.user)
+
+    had = _with_rows(reset, data, config)
+    print(f"{name} signs in with the password alone now" if had else f"{name} had no second factor")
+
+
 def _password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline(MAX_PASSWORD_INPUT).rstrip("\r\n")
@@ -104,29 +126,36 @@ def _password(from_stdin: bool) -> str:
 
 
 def _with_accounts(work: Callable[[Accounts], Awaitable[T]], data: str | None, file: str | None) -> T:
+    async def run(database: Database, config: Config) -> T:
+        from havre.access.accounts import Accounts
+        from havre.access.passwords import Passwords
+        from havre.registry.records import Visibility
+
+        visibility = Visibility(config.default_visibility)
+        return await work(Accounts(database, Passwords(), _now, signup=config.signup, visibility=visibility))
+
+    return _with_rows(run, data, file)
+
+
+def _with_rows(work: Callable[[Database, Config], Awaitable[T]], data: str | None, file: str | None) -> T:
     try:
         return asyncio.run(_run(work, data, file))
     except HavreError as error:
         _fail(error.message)
 
 
-async def _run(work: Callable[[Accounts], Awaitable[T]], data: str | None, file: str | None) -> T:
+async def _run(work: Callable[[Database, Config], Awaitable[T]], data: str | None, file: str | None) -> T:
     import os
 
-    from havre.access.accounts import Accounts
-    from havre.access.passwords import Passwords
     from havre.config import load
     from havre.metadata import Database, upgrade
-    from havre.registry.records import Visibility
 
     config = load({"data": data}, os.environ, file)
     upgrade(config.database_url)
     database = Database.open(config.database_url)
     await database.start()
     try:
-        visibility = Visibility(config.default_visibility)
-        accounts = Accounts(database, Passwords(), _now, signup=config.signup, visibility=visibility)
-        return await work(accounts)
+        return await work(database, config)
     finally:
         await database.close()
 

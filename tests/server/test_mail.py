@@ -1,0 +1,202 @@
+"""Letters leave by SMTP, to a real server on this machine: plain, with a password, and with trouble."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.policy import default
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from havre.access.records import Letter, Subject
+from havre.config import load
+from havre.errors import ConfigError, TooManyRequests
+from havre.server.mail import MAX_OUTBOX, WAITING, Mail, SmtpServer
+from tests.support.letters import letters
+from tests.support.server import free_port
+
+pytestmark = pytest.mark.anyio
+
+URL = "https://hub.example.org"
+LETTER = Letter(Subject.RESET, "alice@example.org", "alice", "fr", f"{URL}/reset?code=sekret")
+
+
+class Mailbox:
+    """What the server took, and how often it says no first."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        self.taken: list[Envelope] = []
+        self.users: list[bytes] = []
+        self.refusals = refusals
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
+        if self.refusals:
+            self.refusals -= 1
+            return "451 try again later"
+        self.taken.append(envelope)
+        return "250 OK"
+
+    def authenticate(
+        self, _server: SMTP, _session: Session, _envelope: Envelope, _how: str, data: object
+    ) -> AuthResult:
+        assert isinstance(data, LoginPassword)
+        self.users.append(data.login)
+        return AuthResult(success=data.password == b"p@ss:word")
+
+
+@contextmanager
+def serving(box: Mailbox, **options: object) -> Iterator[int]:
+    port = free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=port, **options)
+    controller.start()
+    try:
+        yield port
+    finally:
+        controller.stop()
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Callable[[str], Mail]:
+    """A post for these settings, with nothing of the rest of a Havre around it."""
+
+    def make(smtp_url: str = "") -> Mail:
+        return Mail(load({"data": str(tmp_path), "external_url": URL, "smtp_url": smtp_url}))
+
+    return make
+
+
+async def send(mail: Mail, letter: Letter | None = LETTER) -> None:
+    async def make() -> Letter | None:
+        return letter
+
+    mail.soon(make)
+    await mail.idle()
+
+
+async def test_a_letter_arrives_whole(post: Callable[[str], Mail], caplog: pytest.LogCaptureFixture) -> None:
+    box = Mailbox()
+    with serving(box) as port, caplog.at_level(logging.INFO, "havre.mail"):
+        await send(post(f"smtp://127.0.0.1:{port}"))
+    (envelope,) = box.taken
+    assert envelope.rcpt_tos == ["alice@example.org"]
+    assert envelope.mail_from == "havre@hub.example.org"
+    message = message_from_bytes(bytes(envelope.content or b""), policy=default)
+    assert message["From"] == "Havre <havre@hub.example.org>"
+    assert message["Subject"] == "Choisir un nouveau mot de passe"
+    assert message["Auto-Submitted"] == "auto-generated"
+    body = message.get_body()
+    assert body is not None
+    text = body.get_content()
+    assert LETTER.link in text.splitlines()
+    assert "Bonjour alice," in text
+    assert "mailed reset to alice" in caplog.text
+    assert "sekret" not in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH")  # the server's advice to itself: it is on this machine
+async def test_it_signs_in_where_the_settings_say_so(post: Callable[[str], Mail]) -> None:
+    box = Mailbox()
+    with serving(box, authenticator=box.authenticate, auth_required=True, auth_require_tls=False) as port:
+        await send(post(f"smtp://havre%40example.org:p%40ss%3Aword@127.0.0.1:{port}"))
+    assert box.users == [b"havre@example.org"]
+    assert len(box.taken) == 1
+
+
+async def test_a_server_that_says_not_now_is_asked_again(post: Callable[[str], Mail]) -> None:
+    box = Mailbox(refusals=1)
+    with serving(box) as port:
+        await send(post(f"smtp://127.0.0.1:{port}"))
+    assert len(box.taken) == 1
+
+
+async def test_no_server_costs_nobody_anything(post: Callable[[str], Mail], caplog: pytest.LogCaptureFixture) -> None:
+    mail = post(f"smtp://127.0.0.1:{free_port()}")
+
+    async def make() -> Letter:
+        return LETTER
+
+    with caplog.at_level(logging.INFO, "havre.mail"):
+        mail.soon(make)
+        await mail.idle(1.5)
+        await mail.stop()
+    assert "was not taken" in caplog.text
+    assert "sekret" not in caplog.text
+
+
+async def test_nothing_to_say_sends_nothing(post: Callable[[str], Mail], tmp_path: Path) -> None:
+    await send(post(""), None)
+    assert letters(tmp_path) == []
+
+
+async def test_a_letter_that_can_not_be_written_stops_no_other(
+    post: Callable[[str], Mail], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mail = post("")
+    await send(mail, Letter(Subject.RESET, "a b@example.org", "alice", "", "x"))
+    await send(mail)
+    assert [str(one["To"]) for one in letters(tmp_path)] == ["alice@example.org"]
+    assert "could not be made" in caplog.text
+
+
+async def test_the_outbox_keeps_the_newest(post: Callable[[str], Mail], tmp_path: Path) -> None:
+    folder = tmp_path / "outbox"
+    folder.mkdir()
+    for number in range(MAX_OUTBOX):
+        (folder / f"{number:013}-old.eml").write_text("old")
+    await send(post(""))
+    kept = sorted(file.name for file in folder.iterdir())
+    assert len(kept) == MAX_OUTBOX
+    assert kept[0] == "0000000000001-old.eml"
+
+
+async def test_very_many_are_refused(post: Callable[[str], Mail]) -> None:
+    mail = post("")
+
+    async def make() -> None:
+        return None
+
+    for _ in range(WAITING):
+        mail.soon(make)
+    with pytest.raises(TooManyRequests, match="waiting to be sent"):
+        mail.soon(make)
+    await mail.idle()
+    mail.soon(make)
+    await mail.stop()
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("smtp://mail.example.org", SmtpServer("mail.example.org", 25, encrypted=False)),
+        ("smtp://u:p@mail.example.org", SmtpServer("mail.example.org", 587, encrypted=False, user="u", password="p")),
+        ("smtps://mail.example.org", SmtpServer("mail.example.org", 465, encrypted=True)),
+        ("smtps://[::1]:2525", SmtpServer("::1", 2525, encrypted=True)),
+    ],
+)
+def test_addresses_of_servers(url: str, server: SmtpServer) -> None:
+    assert SmtpServer.parse(url) == server
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"smtp_url": "mail.example.org"}, "must be smtp://"),
+        ({"smtp_url": "smtp://mail.example.org"}, "needs external_url"),
+        ({"mail_from": "nobody"}, "must be an address"),
+    ],
+    ids=str,
+)
+def test_settings_that_can_not_work(settings: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        load(settings)
+
+
+def test_a_password_in_the_address_is_never_said() -> None:
+    with pytest.raises(ConfigError) as refused:
+        load({"smtp_url": "http://user:sekret@mail.example.org"})
+    assert "sekret" not in str(refused.value)
