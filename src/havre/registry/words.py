@@ -96,7 +96,7 @@ def _words(text: str) -> list[str]:
     if not plain.isascii():
         apart = unicodedata.normalize("NFKD", plain)
         plain = "".join(letter for letter in apart if not unicodedata.combining(letter)).casefold()
-    found = []
+    found: list[str] = []
     for run in _WORD.findall(plain):
         found += [run] if run.isascii() else _split(run)
     return [word[:LONGEST] for word in found]

@@ -28,10 +28,15 @@ POSTGRESQL = (
     "CREATE INDEX ix_search_words ON search USING gin (words)",
 )
 
+
+def _ddl(statement: str) -> DDL:
+    return DDL(statement)  # type: ignore[no-untyped-call]
+
+
 for _dialect, _statements in (("sqlite", SQLITE), ("postgresql", POSTGRESQL)):
     for _statement in _statements:
-        event.listen(metadata, "after_create", DDL(_statement).execute_if(dialect=_dialect))
-event.listen(metadata, "before_drop", DDL("DROP TABLE search"))
+        event.listen(metadata, "after_create", _ddl(_statement).execute_if(dialect=_dialect))
+event.listen(metadata, "before_drop", _ddl("DROP TABLE search"))
 
 repository_facets = Table(
     "repository_facets",
