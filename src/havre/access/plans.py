@@ -10,14 +10,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from havre.access.actors import Actor
 from havre.access.plan_ports import Plan, RepositoryUsage
 from havre.access.ports import Metadata, Rows
 from havre.errors import Conflict, InputInvalid, NameUnknown
 from havre.oci.names import Namespace
-from havre.registry.audit import record
+from havre.registry.audit import OPERATOR, Author, record
 from havre.registry.ports import Clock
 from havre.registry.quota_ports import Limits, Quota
+
+__all__ = ["OPERATOR", "Plans", "Usage"]
 
 MAX_PLANS = 100
 MAX_TITLE = 60
@@ -67,7 +68,7 @@ class Plans:
             raise NameUnknown(f"there is no account {user_id}")
         return plan
 
-    async def create(self, actor: Actor, name: str, title: str, limits: Limits, address: str = "") -> Plan:
+    async def create(self, actor: Author, name: str, title: str, limits: Limits, address: str = "") -> Plan:
         """Define a plan. Raises InputInvalid with ``field`` for what breaks a rule, Conflict for a name that is taken."""
         if not _NAME.fullmatch(name):
             raise InputInvalid(
@@ -87,7 +88,7 @@ class Plans:
 
         return await self._metadata.write(work)
 
-    async def change(self, actor: Actor, name: str, title: str, limits: Limits, address: str = "") -> None:
+    async def change(self, actor: Author, name: str, title: str, limits: Limits, address: str = "") -> None:
         """Change what a plan allows, for everyone who has it. Raises InputInvalid with ``field``, NameUnknown."""
         title, now = _checked(title, limits), self._clock()
 
@@ -98,7 +99,7 @@ class Plans:
 
         await self._metadata.write(work)
 
-    async def make_default(self, actor: Actor, name: str, address: str = "") -> None:
+    async def make_default(self, actor: Author, name: str, address: str = "") -> None:
         """Make it the plan of every account that was given no other. Raises NameUnknown."""
         now = self._clock()
 
@@ -110,7 +111,7 @@ class Plans:
 
         await self._metadata.write(work)
 
-    async def delete(self, actor: Actor, name: str, address: str = "") -> None:
+    async def delete(self, actor: Author, name: str, address: str = "") -> None:
         """Remove a plan that nobody has. Raises NameUnknown, and Conflict while it is in use."""
         now = self._clock()
 
@@ -124,7 +125,7 @@ class Plans:
 
         await self._metadata.write(work)
 
-    async def assign(self, actor: Actor, account: str, plan_name: str, address: str = "") -> None:
+    async def assign(self, actor: Author, account: str, plan_name: str, address: str = "") -> None:
         """Give an account a plan; an empty name gives it the default. Raises NameUnknown."""
         now = self._clock()
 
@@ -136,8 +137,9 @@ class Plans:
             before = rows.plans.of(stored.user.id)
             rows.plans.assign(stored.user.id, plan.id if plan else None)
             after = rows.plans.of(stored.user.id)
-            detail = {"from": before.name if before else "", "to": after.name if after else ""}
-            record(rows, actor, "account.plan", stored.user.name, at=now, address=address, detail=detail)
+            if before and after and before.id != after.id:
+                detail = {"from": before.name, "to": after.name}
+                record(rows, actor, "account.plan", stored.user.name, at=now, address=address, detail=detail)
 
         await self._metadata.write(work)
 

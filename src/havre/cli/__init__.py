@@ -4,6 +4,7 @@
 group of them; `havre --help` reads only this table, so it answers before any library is loaded.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, str] = {
     "serve": "Serve the registry, the pages and the API.",
     "user": "Add, list, disable accounts; set a new password.",
+    "plan": "List, define and give plans to accounts.",
     "config": "Check, show and describe the settings.",
     "login": "Sign in to a registry and remember it.",
     "logout": "Forget a registry's sign-in.",
@@ -35,7 +37,11 @@ COMMANDS: dict[str, str] = {
     "search": "Search a registry for repositories.",
     "referrers": "List what refers to an image.",
     "delete": "Delete a tag or an image from a registry.",
+    "completion": "Print what a shell needs to complete commands.",
 }
+
+COMPLETE = "_HAVRE_COMPLETE"
+"""The variable by which a shell asks how a command line may go on."""
 
 
 class _LazyGroup(TyperGroup):
@@ -75,4 +81,8 @@ def _havre() -> None:
 
 def main() -> None:
     """Run the command line."""
-    app()
+    if COMPLETE in os.environ:
+        from typer.completion import completion_init
+
+        completion_init()
+    app(prog_name="havre")

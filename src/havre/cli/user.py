@@ -111,9 +111,9 @@ def reset_second_factor(name: Name, data: Data = None, config: ConfigFile = None
         stored = await database.read(lambda rows: rows.accounts.find(name))
         if stored is None or stored.user.name != name:
             raise HavreError(f"there is no account {name!r}; havre user list shows them all")
-        return await SecondFactors(database, Passkeys(database, _now), _now).reset(stored.user)
+        return await SecondFactors(database, Passkeys(database, now), now).reset(stored.user)
 
-    had = _with_rows(reset, data, config)
+    had = run_on_rows(reset, data, config)
     print(f"{name} signs in with the password alone now" if had else f"{name} had no second factor")
 
 
@@ -132,12 +132,13 @@ def _with_accounts(work: Callable[[Accounts], Awaitable[T]], data: str | None, f
         from havre.registry.records import Visibility
 
         visibility = Visibility(config.default_visibility)
-        return await work(Accounts(database, Passwords(), _now, signup=config.signup, visibility=visibility))
+        return await work(Accounts(database, Passwords(), now, signup=config.signup, visibility=visibility))
 
-    return _with_rows(run, data, file)
+    return run_on_rows(run, data, file)
 
 
-def _with_rows(work: Callable[[Database, Config], Awaitable[T]], data: str | None, file: str | None) -> T:
+def run_on_rows(work: Callable[[Database, Config], Awaitable[T]], data: str | None, file: str | None) -> T:
+    """Run ``work`` on the database of the settings; a failure with a name ends the command with its sentence."""
     try:
         return asyncio.run(_run(work, data, file))
     except HavreError as error:
@@ -160,7 +161,8 @@ async def _run(work: Callable[[Database, Config], Awaitable[T]], data: str | Non
         await database.close()
 
 
-def _now() -> int:
+def now() -> int:
+    """Milliseconds since 1970, UTC."""
     return time.time_ns() // 1_000_000
 
 
