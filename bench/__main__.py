@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench import crowd, lists, pages, works
+from bench import client, crowd, lists, pages, works
 from bench.figures import Row, about, markdown
 from bench.servers import Distribution, Havre, Server, memory
 
@@ -21,6 +21,7 @@ WORKS = {
     "downloads": works.downloads,
     "pushes": works.pushes,
     "images": works.images,
+    "client": client.client,
     "crowd": crowd.crowd,
     "lists": lists.lists,
     "pages": pages.pages,

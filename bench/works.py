@@ -246,7 +246,7 @@ def images(bench: Bench) -> list[Row]:
         def measure() -> float:
             # skopeo remembers what it pushed where, and would mount instead.
             shutil.rmtree("/var/lib/containers/cache", ignore_errors=True)
-            _forget(server)
+            forget(server)
             to = place(server, f"image{next(turn)}")
             return copy("--dest-tls-verify=false", *_credentials(server, "dest"), f"dir:{source}", to)
 
@@ -274,7 +274,8 @@ def _credentials(server: Server, side: str) -> list[str]:
     return [f"--{side}-creds={ACCOUNT}:{PASSWORD}"] if isinstance(server, Havre) else []
 
 
-def _forget(server: Server) -> None:
+def forget(server: Server) -> None:
+    """Make a server forget the large blobs it has, so that the next push stores them again."""
     folder = server.data / "blobs" if isinstance(server, Havre) else getattr(server, "data", None)
     if folder and folder.exists():
         subprocess.run(["find", str(folder), "-size", "+30M", "-delete"], check=True)

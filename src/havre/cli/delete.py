@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from havre.cli import remote
+from havre.cli.output import Output
 
 app = remote.command()
 
@@ -17,14 +18,16 @@ def delete(
     images: Annotated[
         list[str], typer.Argument(help="[HOST/]PATH:TAG for one tag, PATH@DIGEST for an image.", metavar="IMAGE...")
     ],
+    quiet: remote.Quiet = False,
+    as_json: remote.Json = False,
     insecure: remote.Insecure = False,
     ca: remote.Authority = None,
 ) -> None:
     """Delete a tag from a registry, or by its digest an image with all its tags."""
-    remote.run(_delete(images, insecure, ca))
+    remote.run(_delete(images, Output(quiet=quiet, as_json=as_json), insecure, ca))
 
 
-async def _delete(images: list[str], insecure: bool, ca: Path | None) -> None:
+async def _delete(images: list[str], output: Output, insecure: bool, ca: Path | None) -> None:
     from havre.errors import NameInvalid
 
     parsed = [(text, remote.parse_image(text)) for text in images]
@@ -36,4 +39,5 @@ async def _delete(images: list[str], insecure: bool, ca: Path | None) -> None:
                     f"{text!r} names no tag: write {text}:TAG, or {text}@DIGEST for an image and all its tags"
                 )
             await client.repository(image).delete(image.reference)
-            print(f"Deleted: {image}")
+            output.say(f"Deleted: {image}")
+    output.result("\n".join(str(image) for _, image in parsed), {"deleted": [str(image) for _, image in parsed]})

@@ -19,8 +19,13 @@ app = remote.command()
 
 @app.command()
 def diff(
-    before: Annotated[str, typer.Argument(help="An image: local, in a registry, oci:DIR, oci-archive:FILE, …")],
-    after: Annotated[str, typer.Argument(help="The other one.")],
+    before: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=remote.local_names, help="An image: local, in a registry, oci:DIR, oci-archive:FILE, …"
+        ),
+    ],
+    after: Annotated[str, typer.Argument(autocompletion=remote.local_names, help="The other one.")],
     in_registry: Annotated[bool, typer.Option("--remote", help="Ask the registry, whatever is here.")] = False,
     platform: remote.PlatformOption = None,
     quiet: remote.Quiet = False,

@@ -15,7 +15,12 @@ app = remote.command()
 
 @app.command()
 def export(
-    image: Annotated[str, typer.Argument(help="A local image, one in a registry, oci:DIR, oci-archive:FILE, …")],
+    image: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=remote.local_names, help="A local image, one in a registry, oci:DIR, oci-archive:FILE, …"
+        ),
+    ],
     output_file: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write this file instead of standard output.", metavar="FILE")
     ] = None,

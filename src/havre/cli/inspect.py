@@ -20,7 +20,12 @@ app = remote.command()
 
 @app.command()
 def inspect(
-    image: Annotated[str, typer.Argument(help="A local image, or one in a registry: [HOST/]PATH[:TAG|@DIGEST].")],
+    image: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=remote.local_names, help="A local image, or one in a registry: [HOST/]PATH[:TAG|@DIGEST]."
+        ),
+    ],
     in_registry: Annotated[bool, typer.Option("--remote", help="Ask the registry, whatever is here.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Print the manifest's exact bytes.")] = False,
     config: Annotated[bool, typer.Option("--config", help="Print the image's configuration as JSON.")] = False,

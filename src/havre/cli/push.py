@@ -30,7 +30,9 @@ WORDS = {
 
 @app.command()
 def push(
-    image: Annotated[str, typer.Argument(help="[HOST/]PATH[:TAG], as it is named locally.")],
+    image: Annotated[
+        str, typer.Argument(autocompletion=remote.local_names, help="[HOST/]PATH[:TAG], as it is named locally.")
+    ],
     all_tags: Annotated[bool, typer.Option("--all-tags", "-a", help="Every local tag of the repository.")] = False,
     quiet: remote.Quiet = False,
     as_json: remote.Json = False,

@@ -140,6 +140,17 @@ def local_store() -> Layout:
     return Layout(store_path(os.environ))
 
 
+def local_names(incomplete: str) -> list[str]:
+    """The local images whose names begin so, for shells that complete them; none where anything is wrong."""
+    from havre.client.references import familiar
+
+    try:
+        names = [familiar(entry.name) for entry in local_store().entries() if entry.name]
+    except (HavreError, OSError):
+        return []
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 def find_local(store: Layout, text: str) -> tuple[str, Descriptor]:
     """An image of the local store by its name, or by the first digits of its ID. Raises ManifestUnknown."""
     from havre.client.references import HUB, RemoteImage, familiar

@@ -18,7 +18,9 @@ app = remote.command()
 
 @app.command()
 def save(
-    images: Annotated[list[str], typer.Argument(help="Names or IDs.", metavar="IMAGE...")],
+    images: Annotated[
+        list[str], typer.Argument(autocompletion=remote.local_names, help="Names or IDs.", metavar="IMAGE...")
+    ],
     output_file: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write this file instead of standard output.", metavar="FILE")
     ] = None,

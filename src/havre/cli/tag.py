@@ -13,7 +13,9 @@ app = remote.command()
 
 @app.command()
 def tag(
-    source: Annotated[str, typer.Argument(help="A local image: its name or ID.", metavar="SOURCE")],
+    source: Annotated[
+        str, typer.Argument(autocompletion=remote.local_names, help="A local image: its name or ID.", metavar="SOURCE")
+    ],
     target: Annotated[str, typer.Argument(help="The new name: [HOST/]PATH[:TAG].", metavar="TARGET")],
 ) -> None:
     """Give a local image a second name, for instance the one under which it will be pushed."""
