@@ -30,6 +30,7 @@ classes from the wire. ``code`` is always one of the fourteen codes of the OCI d
     ├── InputInvalid                400 UNSUPPORTED
     ├── TooManyRequests             429 TOOMANYREQUESTS
     │   └── Unavailable             503 TOOMANYREQUESTS
+    ├── Unreachable                 502 UNSUPPORTED
     ├── ClientGone                  400 BLOB_UPLOAD_INVALID   (never reaches anyone: the caller has left)
     └── ConfigError                 (start-up only; never on the wire)
 """
@@ -245,6 +246,16 @@ class Unavailable(TooManyRequests):
     """The server is stopping, overloaded, or cannot reach its database or store."""
 
     status = 503
+
+
+class Unreachable(HavreError):
+    """Another server, which someone asked this one to ask, could not be asked or did not answer as it should.
+
+    The sentence never says what is behind an address that is not public.
+    """
+
+    code = "UNSUPPORTED"
+    status = 502
 
 
 class ClientGone(HavreError):

@@ -45,6 +45,7 @@ HEAVY = {
     "jinja2",
     "alembic",
     "rich",
+    "httpcore",
     "httpx",
     "markdown_it",
     "nh3",

@@ -52,11 +52,14 @@ from havre.server.jobs import Jobs, PullCounter
 from havre.server.mail import Mail
 from havre.server.metrics import Figures
 from havre.server.middleware import Front
+from havre.server.outbound import Outbound
+from havre.server.pictures import Pictures
 from havre.server.routes import FIXED, V2, by_path
 from havre.server.streams import Streams
 from havre.server.v2.app import RegistryAPI
 from havre.server.work import Work
 from havre.storage import open_storage
+from havre.storage.pictures import PictureFiles
 
 Endpoint = Callable[["App", Request], Awaitable[Response]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -129,7 +132,10 @@ class App:
         self.renames = Renames(database, clock)
         self.deletion = Deletion(database, clock, config.undo_days)
         self.collaborators = Collaborators(database, clock)
-        self.pictures = None
+        self.outbound = Outbound(config.outbound_networks)
+        fetched = config.readme_pictures == "fetch"
+        files = PictureFiles(config.data / "pictures")
+        self.pictures = Pictures(database, self.outbound, files) if fetched else None
         self.search = Search(database)
         self.stars = Stars(database, clock)
         self.blobs = Blobs(database, self.storage.blobs, clock)
@@ -166,6 +172,7 @@ class App:
         await self.work.stop()
         await self.mail.stop()
         await self._jobs.stop()
+        await self.outbound.close()
         await self.database.close()
         self.storage.close()
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PageFunction = Callable[[Visit], Awaitable[Response]]
 
-_UNATTENDED = ("/static/", "/favicon.ico", "/robots.txt")
+_UNATTENDED = ("/static/", "/pictures/", "/favicon.ico", "/robots.txt")
 
 
 class Dispatcher:

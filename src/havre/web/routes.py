@@ -131,6 +131,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/styleguide", Demand.PUBLIC, "styleguide:show"),
     Page("GET", "/settings/account", Demand.SIGNED_IN, "account:show"),
     Page("POST", "/settings/account", Demand.SIGNED_IN, "account:change"),
+    Page("GET", "/pictures/{signature}/{address}", Demand.PUBLIC, "pictures:show"),
     Page("GET", "/static/{name}", Demand.PUBLIC, "static:serve"),
     Page("GET", "/robots.txt", Demand.PUBLIC, "static:robots"),
     Page("GET", "/favicon.ico", Demand.PUBLIC, "static:favicon"),

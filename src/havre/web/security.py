@@ -47,7 +47,8 @@ HEADERS = (
 def protect(response: Response, *, personal: bool) -> Response:
     """Add the headers every answer carries. ``personal`` pages are never stored, so signing out leaves nothing behind."""
     for name, value in HEADERS:
-        response.headers[name] = value
+        # An answer that is no page may bring a stricter policy of its own.
+        response.headers.setdefault(name, value)
     if "cache-control" not in response.headers:
         response.headers["Cache-Control"] = "no-store" if personal else "no-cache"
         response.headers["Vary"] = "Cookie, Accept-Language, Accept-Encoding"
