@@ -42,6 +42,11 @@ ADDRESSES = {
         "/repository/docker/alice/secret",
         "/repository/docker/library/python",
     ),
+    "/repositories/offers/{id}/accept": ("/repositories/offers/999/accept",),
+    "/repositories/offers/{id}/decline": ("/repositories/offers/999/decline",),
+    "/repositories/deleted/{id}/restore": ("/repositories/deleted/999/restore",),
+    "/repositories/deleted/{id}/purge": ("/repositories/deleted/999/purge",),
+    "/pictures/{signature}/{address}": ("/pictures/nobody/signed-this",),
     "/settings/tokens/{uid}/revoke": ("/settings/tokens/2b5d2f0e-0000-4000-8000-000000000000/revoke",),
     "/settings/sessions/{session}/revoke": ("/settings/sessions/999/revoke",),
     "/admin/users/{name}": ("/admin/users/alice",),
@@ -53,6 +58,7 @@ ADDRESSES = {
 EVERYONE = dict.fromkeys(VISITORS, 200)
 OWNER_AND_ADMIN = {"nobody": 404, "alice": 200, "bobby": 404, "carol": 200}
 SIGNED_IN = {"nobody": 303, "alice": 200, "bobby": 200, "carol": 200}
+NOT_THERE = {"nobody": 303, "alice": 404, "bobby": 404, "carol": 404}
 NOT_A_FORM = {"nobody": 303, "alice": 400, "bobby": 400, "carol": 400}
 
 ADMINISTRATOR = {"nobody": 404, "alice": 404, "bobby": 404, "carol": 200}
@@ -111,6 +117,14 @@ EXPECTED: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/repository/docker/alice/secret"): {"nobody": 404, "alice": 400, "bobby": 404, "carol": 400},
     ("POST", "/repository/docker/library/python"): {"nobody": 303, "alice": 303, "bobby": 303, "carol": 400},
     ("GET", "/repositories"): SIGNED_IN,
+    ("POST", "/repositories/preview"): SIGNED_IN,
+    ("POST", "/repositories/offers/999/accept"): NOT_THERE,
+    ("POST", "/repositories/offers/999/decline"): NOT_THERE,
+    ("POST", "/repositories/deleted/999/restore"): NOT_THERE,
+    ("POST", "/repositories/deleted/999/purge"): NOT_THERE,
+    ("POST", "/repositories/leave"): NOT_A_FORM,
+    ("POST", "/repositories/free"): NOT_A_FORM,
+    ("GET", "/pictures/nobody/signed-this"): dict.fromkeys(VISITORS, 404),
     ("GET", "/settings/profile"): SIGNED_IN,
     ("POST", "/settings/profile"): NOT_A_FORM,
     ("GET", "/settings/password"): SIGNED_IN,

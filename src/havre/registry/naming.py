@@ -12,7 +12,7 @@ from havre.registry.ports import Rows
 from havre.registry.quotas import check_private
 from havre.registry.records import Instant, Redirect, Repository, Visibility
 
-RESERVED = frozenset({"tags", "collaborators"})
+RESERVED = frozenset({"tags", "collaborators", "compare", "star"})
 """Words that pages and API put behind a repository's name: no repository below another may be called so, or one address
 would mean two things. ``marin/tags`` is fine, ``marin/app/tags`` is not."""
 
