@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from havre.registry.records import Collaborator, DeletedRepository, Instant, Redirect, Repository, Role, Transfer
 from havre.web.contexts import Form, Pager, RepositoryCard, RepositoryHead, TagRow
+from havre.web.contexts.tags import PullsChart
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class RepositoryPage:
     """Their names, translated."""
     member: bool = False
     """Has the visitor a role here, given by the owner?"""
+    chart: PullsChart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class ManagePage:
     offer: Transfer | None = None
     pictures: bool = True
     """Are pictures in overviews shown?"""
+    chart: PullsChart | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from havre.registry.images import ImageView
 from havre.registry.records import Repository
 from havre.web.contexts import RepositoryHead, TagRow
 from havre.web.contexts.repositories import PlatformSize, RepositoryPage, Told
+from havre.web.pages.pulls import pulls_chart
 from havre.web.pages.tags import rows_of
 from havre.web.readmes import Base, readme_html
 from havre.web.visit import Visit
@@ -44,6 +45,7 @@ async def show(visit: Visit) -> Response:
         _told(visit, labels),
         [category_name(visit, one) for one in repository.categories],
         await _is_member(visit, repository),
+        await pulls_chart(visit, repository) if repository.pulls else None,
     )
     return visit.page("repository.html", page)
 

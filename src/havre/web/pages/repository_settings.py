@@ -14,6 +14,7 @@ from havre.registry.repositories import CATEGORIES
 from havre.web.contexts import Form, RepositoryHead, manage_path
 from havre.web.contexts.repositories import ManagePage
 from havre.web.errors import FORM_ERRORS
+from havre.web.pages.pulls import pulls_chart
 from havre.web.pages.repositories import category_name, newest
 from havre.web.readmes import readme_html
 from havre.web.visit import Visit
@@ -187,6 +188,7 @@ async def _page(visit: Visit, tab: str, form: Form, *, status: int = 200, previe
         await app.renames.former(repository) if settings else (),
         await app.renames.offered(repository) if settings else None,
         app.pictures is not None,
+        await pulls_chart(visit, repository) if tab == "general" and repository.pulls else None,
     )
     return visit.page("manage.html", page, status)
 

@@ -20,7 +20,7 @@ const watch = () => {
   source.addEventListener("tags", (event) => {
     const place = document.querySelector("#live-tags") ?? arrived;
     place.innerHTML = event.data;
-    document.dispatchEvent(new CustomEvent("havre:fresh"));
+    place.classList.remove("empty");
     show();
   });
   source.addEventListener("say", (event) => {
