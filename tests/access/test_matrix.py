@@ -162,6 +162,9 @@ TABLE: dict[tuple[str, str], Statuses] = {
     },
     ("GET", "/api/v1/repositories/{namespace}/{name}/tags"): API_VIEW,
     ("DELETE", "/api/v1/repositories/{namespace}/{name}/tags/{tag}"): api_change(204),
+    ("GET", "/api/v1/repositories/{namespace}/{name}/tags/{tag}/history"): API_VIEW,
+    ("POST", "/api/v1/repositories/{namespace}/{name}/tags/{tag}/restore"): api_change(204),
+    ("POST", "/api/v1/repositories/{namespace}/{name}/tags/remove"): api_change(200),
 }
 
 
@@ -262,6 +265,14 @@ BODIES: dict[tuple[str, str], tuple[dict[str, str], bytes]] = {
     ("PUT", "/api/v1/repositories/{namespace}/{name}/collaborators/{person}"): (
         {"content-type": "application/json"},
         b'{"role": "read"}',
+    ),
+    ("POST", "/api/v1/repositories/{namespace}/{name}/tags/{tag}/restore"): (
+        {"content-type": "application/json"},
+        b'{"digest": "%b"}' % IMAGE.digest.encode(),
+    ),
+    ("POST", "/api/v1/repositories/{namespace}/{name}/tags/remove"): (
+        {"content-type": "application/json"},
+        b'{"tags": ["latest"], "preview": true}',
     ),
     ("PATCH", "/api/v1/repositories/{namespace}/{name}"): (
         {"content-type": "application/json"},

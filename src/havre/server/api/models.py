@@ -11,8 +11,6 @@ from havre.access.actors import Action, Grant
 from havre.access.records import AccessToken, User
 from havre.registry.records import Collaborator, DeletedRepository, Instant, Page, Repository, Role, Visibility
 from havre.registry.repositories import CATEGORIES, MAX_DESCRIPTION, MAX_README
-from havre.registry.tags import TagPage as TagStretch
-from havre.registry.tags import TagView
 
 
 def _storable(text: str) -> str:
@@ -208,50 +206,6 @@ class RepositoryPage(BaseModel):
         """From a page of records."""
         found = [RepositoryOut.of(one) for one in page.items]
         return cls(total=page.total, page=page.number, per_page=page.per_page, repositories=found)
-
-
-class TagOut(BaseModel):
-    """A tag and what it points at."""
-
-    name: str
-    digest: str
-    media_type: str
-    size: int = Field(description="Config and layers together, over all platforms.")
-    platforms: list[str]
-    updated: datetime
-    pusher: str = Field(description="The account that moved it last; empty when that account is gone.")
-    pulls: int = Field(description="By this tag.")
-    pulled: datetime | None = Field(description="The last pull by this tag.")
-
-    @classmethod
-    def of(cls, view: TagView) -> TagOut:
-        """From the view."""
-        return cls(
-            name=view.tag.name,
-            digest=view.tag.digest,
-            media_type=view.manifest.media_type,
-            size=view.size,
-            platforms=list(view.platforms),
-            updated=moment(view.tag.updated),
-            pusher=view.tag.pusher,
-            pulls=view.tag.pulls,
-            pulled=moment(view.tag.pulled) if view.tag.pulled else None,
-        )
-
-
-class TagPage(BaseModel):
-    """One page of tags."""
-
-    total: int = Field(description="As far as they were counted; 0 beyond the first page of a search.")
-    exact: bool = Field(description="Whether `total` is all of them.")
-    next: str | None = Field(description="To be sent as `after` for the next page; null on the last.")
-    tags: list[TagOut]
-
-    @classmethod
-    def of(cls, page: TagStretch) -> TagPage:
-        """From a page of views."""
-        found = [TagOut.of(one) for one in page.items]
-        return cls(total=page.total, exact=page.exact, next=str(page.next) if page.next else None, tags=found)
 
 
 def moment(instant: Instant) -> datetime:
