@@ -39,6 +39,8 @@ class Hub(HavreProcess):
     def __enter__(self) -> Self:
         for person in (ALICE, BOBBY, CAROL):
             self.add_user(person.name, person.password, admin=person.is_admin)
+        # Most scenarios are not about plans, and make as many private repositories as they need.
+        self.command("plan", "set", "free", "--private", "none")
         self.wire.__enter__()
         try:
             return super().__enter__()
