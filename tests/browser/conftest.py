@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser.stocked import Harbour
 from tests.conftest import PASSWORD
-from tests.support.harbour import stock
 from tests.support.requirements import require
 from tests.support.server import HavreProcess
 
@@ -33,14 +33,14 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def harbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HavreProcess]:
+def harbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Harbour]:
     """One server full of repositories, for tests that look at everything and change nothing."""
-    server = HavreProcess(tmp_path_factory.mktemp("harbour"))
+    server = Harbour(tmp_path_factory.mktemp("harbour"))
     for name in ("alice", "bobby"):
         server.add_user(name, PASSWORD)
     server.add_user("carol", PASSWORD, admin=True)
     with server:
-        stock(server)
+        server.arrange()
         yield server
 
 

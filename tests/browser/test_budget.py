@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route
 
-from tests.browser.conftest import sign_in
-from tests.browser.places import ALICE, EVERYONE, NOBODY, looks
-from tests.support.server import HavreProcess
+from tests.browser.places import ALICE, EVERYONE, HALFWAY, NOBODY, enter, looks
+from tests.browser.stocked import Harbour
 
 pytestmark = pytest.mark.browser
 
@@ -53,21 +52,20 @@ class Meter:
         return total
 
 
-@pytest.mark.parametrize("who", EVERYONE, ids=lambda who: who or "nobody")
-def test_every_first_page_is_light(harbour: HavreProcess, open_browser: Callable[..., Page], who: str) -> None:
+@pytest.mark.parametrize("who", [*EVERYONE, HALFWAY])
+def test_every_first_page_is_light(harbour: Harbour, open_browser: Callable[..., Page], who: str) -> None:
     page = open_browser(harbour)
-    if who != NOBODY:
-        sign_in(page, who)
+    enter(page, who)
     meter = Meter(page)
     heavy: dict[str, int] = {}
-    for _, address in looks(who):
+    for address, _ in looks(who, harbour.links):
         page.goto(address, wait_until="load")
         if not 1000 < (size := meter.take()) <= BUDGET:
             heavy[address] = size
     assert heavy == {}
 
 
-def test_the_stylesheet_is_small(harbour: HavreProcess, open_browser: Callable[..., Page]) -> None:
+def test_the_stylesheet_is_small(harbour: Harbour, open_browser: Callable[..., Page]) -> None:
     page = open_browser(harbour)
     with page.expect_response("**/havre.*.css") as response:
         page.goto("/")
@@ -75,13 +73,10 @@ def test_the_stylesheet_is_small(harbour: HavreProcess, open_browser: Callable[.
     assert int(response.value.header_value("content-length") or 0) <= STYLES
 
 
-@pytest.mark.parametrize("who", [NOBODY, ALICE], ids=lambda who: who or "nobody")
-def test_the_first_paint_waits_for_no_script(
-    harbour: HavreProcess, open_browser: Callable[..., Page], who: str
-) -> None:
+@pytest.mark.parametrize("who", [NOBODY, ALICE])
+def test_the_first_paint_waits_for_no_script(harbour: Harbour, open_browser: Callable[..., Page], who: str) -> None:
     page = open_browser(harbour)
-    if who != NOBODY:
-        sign_in(page, who)
+    enter(page, who)
     held: list[Route] = []
     page.route("**/*.js", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks what it calls, and cannot mark a builtin
     page.goto("/r/alice/lighthouse", wait_until="commit")
@@ -89,6 +84,6 @@ def test_the_first_paint_waits_for_no_script(
     assert held, "the page has scripts"
     page.unroute("**/*.js")
     page.wait_for_load_state("load")
-    for _, address in looks(who):
+    for address, _ in looks(who, harbour.links):
         page.goto(address)
         assert page.evaluate("[...document.scripts].filter((one) => one.type !== 'module' && !one.defer).length") == 0

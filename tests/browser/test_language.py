@@ -9,15 +9,14 @@ import pytest
 from playwright.sync_api import Page
 
 from havre.web.languages import catalogue
-from tests.browser.conftest import sign_in
-from tests.browser.places import EVERYONE, NOBODY, looks
-from tests.support.server import HavreProcess
+from tests.browser.places import EVERYONE, HALFWAY, enter, looks
+from tests.browser.stocked import Harbour
 
 pytestmark = pytest.mark.browser
 
 TEXTS = """() => {
   const found = new Set(), spoken = ["aria-label", "title", "placeholder", "alt", "data-label", "data-copied"];
-  const others = "code, pre, script, style, .readme, [translate=no], [lang]:not(html)";
+  const others = "code, pre, textarea, script, style, .readme, [translate=no], [lang]:not(html)";
   const walk = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
     const element = node.nodeType === 3 ? node.parentElement : node;
@@ -53,16 +52,15 @@ def english_alone() -> list[re.Pattern[str]]:
     return [re.compile(shape) for shape in shapes]
 
 
-@pytest.mark.parametrize("who", EVERYONE, ids=lambda who: who or "nobody")
-def test_no_english_is_left(harbour: HavreProcess, open_browser: Callable[..., Page], who: str) -> None:
+@pytest.mark.parametrize("who", [*EVERYONE, HALFWAY])
+def test_no_english_is_left(harbour: Harbour, open_browser: Callable[..., Page], who: str) -> None:
     page = open_browser(harbour)
-    if who != NOBODY:
-        sign_in(page, who)
+    enter(page, who)
     page.goto("/?lang=fr")
     forbidden = english_alone()
     assert len(forbidden) > 100
     found: dict[str, list[str]] = {}
-    for _, address in looks(who):
+    for address, _ in looks(who, harbour.links):
         page.goto(address)
         assert page.locator("html").get_attribute("lang") == "fr", address
         said = [text for text in page.evaluate(TEXTS) if any(one.fullmatch(text) for one in forbidden)]

@@ -181,6 +181,10 @@ class Crane:
             raise RuntimeError(f"{path} with {fields} answered {reply.status_code}")
         return reply
 
+    def read(self, path: str) -> str:
+        """A page as HTML."""
+        return self._http.get(path).raise_for_status().text
+
     def _token(self, repository: str) -> dict[str, str]:
         if repository not in self._tokens:
             scope = urlencode({"service": self._havre.host, "scope": f"repository:{repository}:pull,push"})
@@ -258,7 +262,7 @@ def stock(havre: HavreProcess, crew: Crew | None = None, weight: int = 1) -> Non
         crane.describe(name, "Lights up when a service goes dark", README.format(host=havre.host, owner=owner))
         crane.pull(name, "latest", 7)
         crane.push(f"{owner}/tide-tables", small("tides", weight, "tides").image(), "latest", "2026")
-        crane.describe(f"{owner}/tide-tables", "High and low water for every harbour of the coast, as JSON")
+        crane.describe(f"{owner}/tide-tables", "High and low water for every harbour of the coast")
         crane.push(f"{owner}/logbook", small("logbook", weight, "logbook").image(), "latest")
         crane.describe(f"{owner}/logbook", "What happened on board; not for everyone")
         crane.hide(f"{owner}/logbook")
