@@ -38,7 +38,9 @@ repositories = Table(
     Column("archived", Time, nullable=True, comment="read-only since"),
     Column("deleted", Time, nullable=True, comment="hidden since; removed for good some days later"),
     Column("deleted_path", Bytewise, nullable=True, comment="its path before; path is then one that no name can have"),
-    Column("storage", BigInteger, nullable=False, server_default="0", comment="bytes it links, but for storage_changes"),
+    Column(
+        "storage", BigInteger, nullable=False, server_default="0", comment="bytes it links, but for storage_changes"
+    ),
     Column("categories", Text, nullable=False, server_default=text("''"), comment="comma-separated"),
     UniqueConstraint("namespace_id", "name"),
     Index(None, "updated"),
@@ -62,6 +64,7 @@ blobs = Table(
     Column("size", BigInteger, nullable=False),
     Column("storage_key", String, nullable=False),
     Column("created", Time, nullable=False),
+    Column("condemned", Time, nullable=True, comment="nobody needs it since; see registry.gc"),
 )
 
 
@@ -72,6 +75,7 @@ repository_blobs = Table(
     Column("blob_id", Id, ForeignKey("blobs.id"), primary_key=True, index=True),
     Column("size", BigInteger, nullable=False, server_default="0", comment="that of the blob"),
     Column("linked", Time, nullable=False),
+    Column("condemned", Time, nullable=True, comment="nobody needs it since; see registry.gc"),
 )
 
 # What the storage of a namespace is counted by; see metadata/storage_figures.
