@@ -17,6 +17,9 @@ TREE = b"T"
 REFUSED = b"R"
 """The end: the content can not be read, and why."""
 
+MEMORY = b"M"
+"""The last: how much memory was needed at most, in bytes."""
+
 PROGRESS = b"G"
 CONTENT = b"C"
 DONE = b"D"

@@ -136,11 +136,14 @@ class Scan:
             if facts.kind is Kind.FOLDER:
                 node.facts = facts
             return
+        done = b""
         for parent in parents:
             child = node.children.get(parent)
             if not isinstance(child, _Folder):
+                if child is not None:
+                    self._whiteouts.add((done, parent))
                 child = node.children[parent] = _Folder()
-            node = child
+            node, done = child, join(done, parent)
         there = node.children.get(name)
         if there is not None and not (isinstance(there, _Folder) and there.facts is None):
             self.counts["duplicates"] += 1
@@ -149,6 +152,9 @@ class Scan:
         elif isinstance(there, _Folder):
             there.facts = facts
         else:
+            if there is not None:
+                # What it was for a moment has swept away whatever lower layers have there.
+                self._whiteouts.add((done, name))
             node.children[name] = _Folder(facts)
 
 

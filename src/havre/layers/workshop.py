@@ -68,7 +68,7 @@ class Workshop:
                     yield frames.page_from(content)
                 elif kind == frames.TREE:
                     told_of = json.loads(content)
-                    yield Built(told_of["name"], {**told_of["summary"], "memory": told_of["memory"]})
+                    yield Built(told_of["name"], told_of["summary"])
                 elif kind == frames.PROGRESS and told:
                     told(int(content))
 
