@@ -10,7 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, cast, func, literal, literal_column, select, table
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+    table,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from havre.metadata.repositories import REPOSITORY, repository_from, visible
@@ -37,7 +49,8 @@ _NAME, _ALL = 1, 4
 
 _FIELDS = ("name", "name", "name part", "name part description", "name part description readme")
 _WEIGHTS = ("A", "A", "AB", "ABC", "ABCD")
-_INDEX = table("search")
+_INDEX = table("search", column("repository_id"), column("words"))
+_SAME = _INDEX.c.repository_id == _R.id
 
 
 class SearchRows:
@@ -49,6 +62,8 @@ class SearchRows:
         # The sign keeps SQLite from looking up each of many ids and sorting them all, where walking along the order
         # until enough are found is quicker. PostgreSQL knows numbers and decides for itself.
         self._any_id: ColumnElement[int] = literal_column("+repositories.id") if self._sqlite else _R.id
+        self._ids = select(_R.id) if self._sqlite else select(_R.id).join_from(repositories, _INDEX, _SAME)
+        self._page = _PAGE if self._sqlite else _PAGE.join(_INDEX, _SAME)
 
     def find(self, viewer: Viewer, query: SearchQuery, offset: int, limit: int) -> tuple[Sequence[Repository], int]:
         """What ``viewer`` may see of it, and how many there are: by text, ``MAX_FOUND`` at most."""
@@ -61,19 +76,17 @@ class SearchRows:
         if words is None:
             return [], 0
         # A single letter begins a word of nearly every text: only names are looked at.
-        tiers = [self._having(words, tier) for tier in range((_NAME if words.brief else _ALL) + 1)]
-        some = select(_R.id).where(_R.id.in_(tiers[-1]), *wanted).limit(MAX_FOUND).subquery()
+        last = _NAME if words.brief else _ALL
+        some = self._ids.where(self._has(words, last, _R.id), *wanted).limit(MAX_FOUND).subquery()
         total = self._number(select(func.count()).select_from(some))
-        if total < MAX_FOUND:
-            if query.order is SearchOrder.BEST:
-                rank = case(*((_R.id.in_(tier), number) for number, tier in enumerate(tiers)), else_=len(tiers))
-                order = (rank, _OFFICIAL.desc(), *order)
-            page = _PAGE.where(_R.id.in_(tiers[-1]), *wanted).order_by(*order)
-            return self._read(page.offset(offset).limit(limit)), total
-        if query.order is SearchOrder.BEST:
-            return self._walk(tiers, wanted, offset + limit)[offset:], total
-        page = _PAGE.where(self._any_id.in_(tiers[-1]), *wanted).order_by(*order)
-        return self._read(page.offset(offset).limit(limit)), total
+        many, best = total == MAX_FOUND, query.order is SearchOrder.BEST
+        if many and best:
+            return self._walk(words, last, wanted, offset + limit)[offset:], total
+        if best:
+            ranks = [(self._has(words, tier, _R.id), tier) for tier in range(last)]
+            order = (case(*ranks, else_=last), _OFFICIAL.desc(), *order)
+        found = self._has(words, last, self._any_id if many else _R.id)
+        return self._read(self._page.where(found, *wanted).order_by(*order).offset(offset).limit(limit)), total
 
     def _wanted(self, viewer: Viewer, query: SearchQuery) -> list[ColumnElement[bool]]:
         wanted = [visible(viewer)]
@@ -92,35 +105,28 @@ class SearchRows:
                 wanted.append(self._any_id.in_(holders))
         return wanted
 
-    def _having(self, words: Terms, tier: int) -> Select[Any]:
-        """Ids of repositories with all words in the fields of this tier. Words are letters and digits: no syntax."""
+    def _has(self, words: Terms, tier: int, identity: ColumnElement[int]) -> ColumnElement[bool]:
+        """Are all words in the fields of this tier? They are letters and digits: nothing in them is syntax."""
         texts = (words.whole,) if tier == 0 else words.words
         if self._sqlite:
             phrases = [f'"{word}"' for word in texts]
             phrases[-1] += " *" if tier else ""
-            fields = f"{{{_FIELDS[tier]}}} : ({' AND '.join(phrases)})"
-            return (
-                select(literal_column("search.rowid"))
-                .select_from(_INDEX)
-                .where(literal_column("search").op("MATCH")(literal(fields)))
-            )
+            match = literal(f"{{{_FIELDS[tier]}}} : ({' AND '.join(phrases)})")
+            rows = select(literal_column("search.rowid")).select_from(_INDEX)
+            return identity.in_(rows.where(literal_column("search").op("MATCH")(match)))
         lexemes = [f"'{word}':{_WEIGHTS[tier]}" for word in texts]
         lexemes[-1] = lexemes[-1].replace("':", "':*", 1) if tier else lexemes[-1]
-        return (
-            select(literal_column("search.repository_id"))
-            .select_from(_INDEX)
-            .where(literal_column("search.words").op("@@")(cast(literal(" & ".join(lexemes)), TSQUERY)))
-        )
+        return _INDEX.c.words.op("@@")(cast(literal(" & ".join(lexemes)), TSQUERY))
 
-    def _walk(self, tiers: list[Select[Any]], wanted: list[ColumnElement[bool]], enough: int) -> list[Repository]:
+    def _walk(self, words: Terms, last: int, wanted: list[ColumnElement[bool]], enough: int) -> list[Repository]:
         """The first ``enough``, best first."""
         found: list[Repository] = []
-        for number, tier in enumerate(tiers):
-            here = [self._any_id.in_(tier)]
-            if number:
-                here.append(self._any_id.not_in(tiers[number - 1]))
+        for tier in range(last + 1):
+            here = [self._has(words, tier, self._any_id)]
+            if tier:
+                here.append(~self._has(words, tier - 1, self._any_id))
             for official in (_OFFICIAL, ~_OFFICIAL):
-                page = _PAGE.where(*here, official, *wanted).order_by(*_BY_PULLS).limit(enough - len(found))
+                page = self._page.where(*here, official, *wanted).order_by(*_BY_PULLS).limit(enough - len(found))
                 found += self._read(page)
                 if len(found) >= enough:
                     return found
