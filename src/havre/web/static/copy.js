@@ -31,7 +31,10 @@ for (const button of document.querySelectorAll("[data-copy]")) show(button);
 // Other modules put in pieces of pages that hold buttons too.
 new MutationObserver((changes) => {
   for (const { addedNodes } of changes) {
-    for (const node of addedNodes) node.querySelectorAll?.("[data-copy]").forEach(show);
+    for (const node of addedNodes) {
+      if (node.matches?.("[data-copy]")) show(node);
+      node.querySelectorAll?.("[data-copy]").forEach(show);
+    }
   }
 }).observe(document.body, { childList: true, subtree: true });
 
