@@ -52,6 +52,9 @@ HEAVY = {
     "argon2",
     "psycopg",
     "uvicorn",
+    "webauthn",
+    "segno",
+    "smtplib",
 }
 """Libraries that a push or a pull never needs: each worker would pay for them in memory, each command in time."""
 

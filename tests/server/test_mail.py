@@ -1,8 +1,9 @@
-"""Letters leave by SMTP, to a real server on this machine: plain, with a password, and with trouble."""
+"""Letters leave by SMTP, to a real server on this machine: plain, with TLS and a password, and with trouble."""
 
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
@@ -17,6 +18,8 @@ from havre.access.records import Letter, Subject
 from havre.config import load
 from havre.errors import ConfigError, TooManyRequests
 from havre.server.mail import MAX_OUTBOX, WAITING, Mail, SmtpServer
+from tests.server.test_serving import certificate
+from tests.support.inprocess import until
 from tests.support.letters import letters
 from tests.support.server import free_port
 
@@ -107,6 +110,42 @@ async def test_it_signs_in_where_the_settings_say_so(post: Callable[[str], Mail]
     assert len(box.taken) == 1
 
 
+async def test_a_password_travels_only_encrypted(
+    post: Callable[[str], Mail], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, key = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(chain, key)
+    box = Mailbox()
+    with serving(box, tls_context=context, require_starttls=True, authenticator=box.authenticate) as port:
+        await send(post(f"smtp://havre:p%40ss%3Aword@127.0.0.1:{port}"))
+    with serving(box, ssl_context=context) as port:
+        await send(post(f"smtps://127.0.0.1:{port}"))
+    assert box.users == [b"havre"]
+    assert len(box.taken) == 2
+
+
+async def test_a_server_that_nobody_vouches_for_gets_nothing(
+    post: Callable[[str], Mail], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    chain, key = certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(chain, key)
+    box = Mailbox()
+    with serving(box, tls_context=context) as port:
+        mail = post(f"smtp://127.0.0.1:{port}")
+
+        async def make() -> Letter:
+            return LETTER
+
+        mail.soon(make)
+        await until(lambda: "was not taken" in caplog.text)
+        await mail.stop(0)
+    assert box.taken == []
+    assert "certificate verify failed" in caplog.text
+
+
 async def test_a_server_that_says_not_now_is_asked_again(post: Callable[[str], Mail]) -> None:
     box = Mailbox(refusals=1)
     with serving(box) as port:
@@ -122,8 +161,8 @@ async def test_no_server_costs_nobody_anything(post: Callable[[str], Mail], capl
 
     with caplog.at_level(logging.INFO, "havre.mail"):
         mail.soon(make)
-        await mail.idle(1.5)
-        await mail.stop()
+        await until(lambda: "was not taken" in caplog.text)
+        await mail.stop(0)
     assert "was not taken" in caplog.text
     assert "sekret" not in caplog.text
 

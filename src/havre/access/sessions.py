@@ -110,9 +110,19 @@ class Sessions:
         if not await self._metadata.write(work):
             raise InputInvalid(f"this account has no session {session_id}", field="session")
 
-    async def revoke_others(self, user_id: int, keep: int | None) -> int:
+    async def revoke_others(self, user_id: int, keep: int | None, address: str = "") -> int:
         """End all of an account's sessions but ``keep``; returns how many ended."""
-        return await self._metadata.write(lambda rows: rows.sessions.delete_all(user_id, keep=keep))
+        now = self._clock()
+
+        def work(rows: Rows) -> int:
+            gone, user = rows.sessions.delete_all(user_id, keep=keep), rows.accounts.get(user_id)
+            if gone and user is not None:
+                detail = {"sessions": gone}
+                actor = Actor(user_id, user.name)
+                record(rows, actor, "session.revoke", user.name, at=now, address=address, detail=detail)
+            return gone
+
+        return await self._metadata.write(work)
 
     async def close(self, secret: str) -> None:
         """End the session with this secret; nothing happens if there is none."""

@@ -111,9 +111,9 @@ class Mail:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds)
 
-    async def stop(self) -> None:
-        """Let what is on its way arrive if it is quick, and give up the rest."""
-        await self.idle(5)
+    async def stop(self, seconds: float = 5) -> None:
+        """Let what is on its way arrive if it does within ``seconds``, and give up the rest."""
+        await self.idle(seconds)
         for task in set(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

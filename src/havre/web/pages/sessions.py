@@ -27,7 +27,8 @@ async def show(visit: Visit) -> Response:
 
 async def revoke_others(visit: Visit) -> Response:
     """``POST /settings/sessions``: sign every browser out but this one."""
-    await visit.app.sessions.revoke_others(visit.user_id, visit.session.id if visit.session else None)
+    keep = visit.session.id if visit.session else None
+    await visit.app.sessions.revoke_others(visit.user_id, keep, visit.address)
     return visit.redirect("/settings/sessions?saved=others")
 
 
