@@ -59,6 +59,10 @@ class Hub(HavreProcess):
         page = Pages(self, owner)
         page.send(f"/repository/docker/{owner.name}/{repository}", form="visibility", visibility="private")
 
+    def change(self, owner: Person, repository: str, form: str, **fields: str) -> None:
+        """What the owner does with one of the forms of the repository's pages."""
+        Pages(self, owner).send(f"/repository/docker/{owner.name}/{repository}", form=form, **fields)
+
     def access_token(self, owner: Person, pattern: str, actions: str) -> str:
         """A personal access token from the settings page; `actions` is pull, push or delete, each with those before."""
         answer = Pages(self, owner).send(
