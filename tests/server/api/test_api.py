@@ -308,6 +308,9 @@ async def test_the_document_is_valid_and_complete(caller: Caller) -> None:
         "DELETE /api/v1/repositories/{namespace}/{name}/collaborators/{person}",
         "GET /api/v1/repositories/{namespace}/{name}/tags",
         "DELETE /api/v1/repositories/{namespace}/{name}/tags/{tag}",
+        "GET /api/v1/repositories/{namespace}/{name}/tags/{tag}/history",
+        "POST /api/v1/repositories/{namespace}/{name}/tags/{tag}/restore",
+        "POST /api/v1/repositories/{namespace}/{name}/tags/remove",
     }
 
 
