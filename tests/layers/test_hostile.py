@@ -150,7 +150,7 @@ def test_folder_and_file_by_turns() -> None:
     pieces = []
     for number in range(5_000):
         pieces += [header(f"a/{number}"), header("a")]
-    assert [entry.path for entry in read(*pieces).entries] == [b"a"]
+    assert {entry.path for entry in read(*pieces).entries} == {b"a"}
 
 
 @pytest.mark.slow

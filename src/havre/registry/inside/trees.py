@@ -225,7 +225,7 @@ class Inside:
         position = Directory.unpack(tree.directory).page_of(wanted)
         for content in await self._read(tree.id, position, 1):
             for entry in ENTRIES.records(unpacked(content)):
-                if key_of(entry) == wanted:
+                if key_of(entry) == wanted and entry.facts.kind is not Kind.WHITEOUT:
                     return entry
         return None
 
