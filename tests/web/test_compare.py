@@ -32,7 +32,7 @@ async def test_layers_configuration_and_files(pushed: InProcess, visitor: Visito
     assert {"in both", "only in the second", "GONE", "NEW", "<i>", "Command", "81/tcp", "version"} <= set(page.texts)
     assert "PATH" not in page.texts, "it is the same in both"
     assert "1 of 2 layers are in both images" in page.texts
-    assert {"+1", "~1", "−1", "usr/lib/python/"} <= set(page.texts)
+    assert {"+1", "~1", "\N{MINUS SIGN}1", "usr/lib/python/"} <= set(page.texts)
     assert f"{COMPARE}?from=1.0&to=2.0&path=usr/lib/python#changes" in page.links
     assert f"{COMPARE}?from=2.0&to=1.0" in page.links
 
