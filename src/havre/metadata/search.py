@@ -43,6 +43,9 @@ _ORDERS: dict[SearchOrder, tuple[ColumnElement[Any], ...]] = {
     SearchOrder.RECENT: (_R.updated.desc(), _R.id.desc()),
 }
 _OFFICIAL = _R.namespace_id == select(namespaces.c.id).where(namespaces.c.name == OFFICIAL).scalar_subquery()
+# Official images have no namespace in their path. Said so, because PostgreSQL guesses the number of those in other
+# namespaces than this one badly as long as there are few namespaces.
+_OWNED = _R.path != _R.name
 
 _NAME, _ALL = 1, 4
 """Tiers, counted from 0, which is the whole name."""
@@ -125,7 +128,7 @@ class SearchRows:
             here = [self._has(words, tier, self._any_id)]
             if tier:
                 here.append(~self._has(words, tier - 1, self._any_id))
-            for official in (_OFFICIAL, ~_OFFICIAL):
+            for official in (_OFFICIAL, _OWNED):
                 page = self._page.where(*here, official, *wanted).order_by(*_BY_PULLS).limit(enough - len(found))
                 found += self._read(page)
                 if len(found) >= enough:
