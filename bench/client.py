@@ -169,8 +169,10 @@ class _WithDocker:
         return self._command("push", "--quiet", self._target)
 
     def pull(self) -> tuple[list[str], dict[str, str]]:
-        self._docker("rmi", "--force", "client:1").status  # noqa: B018 - may be gone already
-        self._docker("rmi", "--force", self._target).ok()
+        # Every name of it: otherwise its layers stay, and nothing is left to be pulled.
+        held = self._docker("images", "--quiet", "--no-trunc").ok().split()
+        if held:
+            self._docker("rmi", "--force", *set(held)).ok()
         return self._command("pull", "--quiet", self._target)
 
 

@@ -14,6 +14,7 @@ from havre.server.http import Request
 
 NEVER_TOLD_APART = {
     errors.WrongCredentials: errors.Unauthorized,
+    errors.OverPlan: errors.Denied,
     errors.ClientGone: errors.UploadInvalid,
     HavreError: Unavailable,
 }

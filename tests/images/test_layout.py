@@ -11,8 +11,9 @@ import pytest
 
 from havre.errors import DigestInvalid, HavreError, InputInvalid, ManifestInvalid, ManifestUnknown, SizeInvalid
 from havre.images.layout import Layout, store_path
+from havre.images.save import save_to
 from havre.oci import mediatypes
-from havre.oci.descriptor import Descriptor
+from havre.oci.descriptor import Descriptor, Platform
 from havre.oci.digest import Digest
 from havre.oci.names import Tag
 from tests.support.images import Image, everywhere, layer, noise, small
@@ -29,6 +30,26 @@ def pieces(content: bytes):
             yield content[start : start + 100_000]
 
     return opened
+
+
+async def test_what_a_power_cut_left_of_a_blob_is_fetched_anew(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "store")
+    await layout.write_blob(BLOB, pieces(CONTENT))
+    layout.blob_path(BLOB.digest).write_bytes(CONTENT[:1000])
+    assert not layout.has_blob(BLOB)
+    assert await layout.write_blob(BLOB, pieces(CONTENT)) == "done"
+    assert layout.blob_path(BLOB.digest).read_bytes() == CONTENT
+
+
+async def test_a_damaged_blob_is_not_saved(tmp_path: Path) -> None:
+    image = small("damaged")
+    layout = Layout(image.layout(tmp_path))
+    [entry] = layout.entries()
+    path = layout.blob_path(Digest(image.layers[0].digest))
+    path.write_bytes(bytes(path.stat().st_size))
+    with pytest.raises(DigestInvalid, match="damaged"):
+        save_to(layout, [(entry.descriptor, ["docker.io/library/x:1"])], tmp_path / "x.tar", Platform("linux", "amd64"))
+    assert not (tmp_path / "x.tar").exists()
 
 
 def names(layout: Layout) -> list[str]:
@@ -149,7 +170,7 @@ NAMER = """
 import sys
 from pathlib import Path
 from havre.images.layout import Layout
-from havre.oci.descriptor import Descriptor
+from havre.oci.descriptor import Descriptor, Platform
 from havre.oci.digest import Digest
 for number in range(20):
     name = f"{sys.argv[2]}-{number}"

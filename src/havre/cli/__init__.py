@@ -82,7 +82,7 @@ def _havre() -> None:
 def main() -> None:
     """Run the command line."""
     if COMPLETE in os.environ:
-        from typer.completion import completion_init
+        from typer._completion_classes import completion_init
 
         completion_init()
     app(prog_name="havre")

@@ -45,6 +45,6 @@ def completion(
     if shell is Shell.BASH:
         print(_BASH.replace("VARIABLE", COMPLETE), end="")
         return
-    from typer.completion import get_completion_script
+    from typer._completion_shared import get_completion_script
 
     print(get_completion_script(prog_name="havre", complete_var=COMPLETE, shell=str(shell)))

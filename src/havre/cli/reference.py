@@ -33,8 +33,15 @@ them.
 | `HAVRE_IMAGES` | the folder of the local store; otherwise `$XDG_DATA_HOME/havre/images` |
 | `HAVRE_INSECURE_REGISTRIES` | hosts, with commas between them, that may show any certificate or speak plain HTTP; this machine always may |
 | `DOCKER_CONFIG`, `REGISTRY_AUTH_FILE` | where logins are kept, as for docker and podman |
+| `DOCKER_HOST`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH` | the docker engine that `docker-daemon:` means |
+| `SOURCE_DATE_EPOCH` | the date of images that `havre pack` makes, in seconds since 1970 |
+| `PIP_INDEX_URL`, `PIP_FIND_LINKS` and pip's other settings | where `havre pack` takes dependencies from |
 | `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY` | proxies |
 | `SSL_CERT_FILE`, `SSL_CERT_DIR` | certificates to trust in place of the system's |
+
+Certificates for one registry lie where docker and podman look for them: `~/.docker/certs.d/HOST[:PORT]`,
+`~/.config/containers/certs.d/…`, `/etc/containers/certs.d/…`, `/etc/docker/certs.d/…`. There `*.crt` are authorities to
+trust; `client.cert` and `client.key` are shown to a registry that asks who calls.
 
 | exit code | of the commands that speak to registries |
 |---|---|

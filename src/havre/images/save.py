@@ -11,12 +11,13 @@ import json
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
+from havre.errors import DigestInvalid
 from havre.images.layout import FULL_NAME, REF_NAME, Layout, written_whole
 from havre.oci import mediatypes
 from havre.oci.descriptor import Descriptor, Platform
-from havre.oci.digest import Digest
+from havre.oci.digest import Digest, Hasher
 from havre.oci.manifest import Manifest, parse
 
 
@@ -41,8 +42,11 @@ def save(layout: Layout, images: Iterable[tuple[Descriptor, Sequence[str]]], out
         for folder in sorted({f"blobs/{digest.algorithm}" for digest in needed} | {"blobs"}):
             tar.addfile(_folder(folder))
         for digest in sorted(needed):
-            with layout.blob_path(digest).open("rb") as file:
-                _add(tar, f"blobs/{digest.algorithm}/{digest.encoded}", file, layout.blob_path(digest).stat().st_size)
+            path = layout.blob_path(digest)
+            with path.open("rb") as file:
+                checked = _Checked(file, digest)
+                _add(tar, f"blobs/{digest.algorithm}/{digest.encoded}", cast("IO[bytes]", checked), path.stat().st_size)
+                checked.finish(layout)
         for name, document in (
             ("index.json", index),
             ("manifest.json", docker),
@@ -56,6 +60,29 @@ def save_to(layout: Layout, images: Iterable[tuple[Descriptor, Sequence[str]]], 
     """Write ``images`` to a file, which appears only when it is whole."""
     with written_whole(path) as out:
         save(layout, images, out, platform)
+
+
+class _Checked(io.RawIOBase):
+    """A blob that is hashed while it is read."""
+
+    def __init__(self, file: BinaryIO, digest: Digest) -> None:
+        self._file = file
+        self._digest = digest
+        self._hasher = Hasher(digest.algorithm)
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = self._file.read(size)
+        self._hasher.update(piece)
+        return piece
+
+    def finish(self, layout: Layout) -> None:
+        """Raises DigestInvalid when it is not what its name says."""
+        found = self._hasher.digest(self._digest.algorithm)
+        if found != self._digest:
+            raise DigestInvalid(
+                f"the file of {self._digest} in {layout.root} is damaged: its digest is {found}; remove it and pull"
+                " the image again"
+            )
 
 
 def _walk(layout: Layout, descriptor: Descriptor, needed: dict[Digest, Descriptor]) -> None:
@@ -97,7 +124,7 @@ def _short(name: str) -> str:
     return name.removeprefix("docker.io/").removeprefix("library/") if name.startswith("docker.io/") else name
 
 
-def _add(tar: tarfile.TarFile, name: str, content: BinaryIO, size: int) -> None:
+def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None:
     member = tarfile.TarInfo(name)
     member.size, member.mode = size, 0o644
     tar.addfile(member, content)
