@@ -33,6 +33,9 @@ class InsideHead:
     files: str
     """The address of the files, without a query."""
     compare: str
+    query: str
+    """By which the image's other pages know the platform."""
+    by_tag: bool
     text: str = ""
     """What is searched for."""
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from havre.errors import BlobUnknown, InputInvalid, ManifestUnknown
+from havre.oci.digest import Digest
 from havre.registry.inside.entries import Entry, Facts, Kind, clean, join, split
 from havre.registry.inside.ports import TreeRecord
 from havre.registry.inside.stack import led
@@ -112,6 +113,8 @@ def _inside(visit: Visit, subject: Subject, current: str, text: str = "") -> Ins
         image,
         files,
         compare,
+        f"?digest={quote(subject.part.manifest.digest)}" if subject.platforms else "",
+        not isinstance(subject.reference, Digest),
         text,
     )
 

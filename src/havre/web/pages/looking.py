@@ -69,9 +69,11 @@ async def look_at(visit: Visit, text: str, platform: str) -> Subject:
     part, chosen = view, view.manifest.platform
     platforms = [one for one in view.platforms if one.platform and not one.platform.startswith("unknown")]
     if platforms:
+        asked = visit.query("digest", 200)
         wanted = (platform, "linux/amd64", platforms[0].platform)
         by_name = {one.platform: one for one in reversed(platforms)}
-        one = next(by_name[name] for name in wanted if name in by_name)
+        by_digest = (one for one in platforms if one.digest == asked)
+        one = next(by_digest, None) or next(by_name[name] for name in wanted if name in by_name)
         part, chosen = await visit.app.images.inspect(name, one.digest), one.platform
     # Trees are shared by all repositories, but only those that hold a layer may look into it.
     absent = await visit.app.database.read(
