@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from havre.access.records import Purpose
 from havre.metadata import Rows
 from havre.metadata.sqlite_connection import driver
-from havre.oci.names import RepositoryName, Tag
+from havre.oci.names import Namespace, RepositoryName, Tag
 from havre.registry.records import TagOrder, TagPlace, Viewer
+from havre.registry.search_ports import SearchOrder, SearchQuery
 from tests.support.content import digest
 from tests.support.databases import connected
 
@@ -47,6 +49,12 @@ LOOKUPS: dict[str, Callable[[Rows], object]] = {
     "tag_lists.reach": lambda rows: rows.tag_lists.reach(1, TagOrder.NEWEST, TagPlace(5, LATEST), False, 20),
     "removal.targets": lambda rows: rows.removal.targets(1, [LATEST]),
     "pulls.origins": lambda rows: rows.pulls.origins(1, SOME),
+    "accounts.find": lambda rows: rows.accounts.find("alice"),
+    "sessions.find": lambda rows: rows.sessions.find(b"hash"),
+    "authenticators.of": lambda rows: rows.authenticators.of(7),
+    "authenticators.use_code": lambda rows: rows.authenticators.use_code(7, b"hash", 1),
+    "mailed_links.find": lambda rows: rows.mailed_links.find(b"hash", Purpose.RESET),
+    "mailed_links.waiting": lambda rows: rows.mailed_links.waiting(7, Purpose.VERIFY, 1),
     "uploads.get": lambda rows: rows.uploads.get("id"),
     "uploads.expired": lambda rows: rows.uploads.expired(1, 100),
     "uploads.known": lambda rows: rows.uploads.known(["id"]),
@@ -89,3 +97,17 @@ def test_only_what_is_shown_is_sorted(path: Path, name: str) -> None:
     steps = plan(path, FEW[name])
     assert not [step for step in steps if step.startswith("SCAN")], steps
     assert sum("TEMP B-TREE" in step for step in steps) <= 1, steps
+
+
+@pytest.mark.parametrize("order", SearchOrder)
+@pytest.mark.parametrize("viewer", [Viewer(), Viewer(7), Viewer(is_admin=True)], ids=["anyone", "owner", "admin"])
+def test_all_repositories_are_walked_in_their_order(path: Path, order: SearchOrder, viewer: Viewer) -> None:
+    steps = plan(path, lambda rows: rows.search.find(viewer, SearchQuery(order=order), 40, 20))
+    assert not [step for step in steps if "TEMP B-TREE" in step], steps
+
+
+def test_a_namespace_is_walked_by_its_last_pushes(path: Path) -> None:
+    query = SearchQuery(namespace=Namespace("alice"), order=SearchOrder.RECENT)
+    steps = plan(path, lambda rows: rows.search.find(Viewer(), query, 40, 20))
+    assert not [step for step in steps if "TEMP B-TREE" in step], steps
+    assert [step for step in steps if "ix_repositories_namespace_id_updated" in step], steps
