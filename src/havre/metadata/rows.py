@@ -20,8 +20,8 @@ from havre.metadata.login_failures import LoginFailureRows
 from havre.metadata.mailed_links import MailedLinkRows
 from havre.metadata.manifests import ManifestRows
 from havre.metadata.moves import MoveRows
-from havre.metadata.pulls import PullRows
 from havre.metadata.plans import PlanRows
+from havre.metadata.pulls import PullRows
 from havre.metadata.quotas import QuotaRows
 from havre.metadata.readmes import ReadmeRows
 from havre.metadata.redirects import RedirectRows

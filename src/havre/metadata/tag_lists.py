@@ -66,7 +66,7 @@ def _places(order: TagOrder, backwards: bool, text: str, after: bool, until: boo
 
 def _beyond(keys: list[ColumnElement[Any]], edge: str, *, up: bool, on: bool) -> ColumnElement[bool]:
     """Is a row above (``up``) or below an edge, or ``on`` it?"""
-    name = bindparam(f"{edge}_name")
+    name: Any = bindparam(f"{edge}_name")
     here: Any = keys[0] if len(keys) == 1 else tuple_(*keys)
     there: Any = name if len(keys) == 1 else tuple_(bindparam(f"{edge}_value"), name)
     if up:

@@ -16,8 +16,8 @@ from havre.oci.names import Namespace, RepositoryName, Tag
 from havre.oci.ranges import ByteRange
 from havre.registry.inside.ports import TreeRows
 from havre.registry.job_ports import JobRows
-from havre.registry.quota_ports import QuotaRows
 from havre.registry.live_ports import LiveRows
+from havre.registry.quota_ports import QuotaRows
 from havre.registry.records import (
     AuditEvent,
     BlobRecord,

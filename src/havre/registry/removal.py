@@ -75,8 +75,11 @@ class Removals:
                 rows.removal.remove_manifests(repository.id, removal.manifests)
             if removal.tags:
                 named = sorted(removal.tags)
-                detail = {"tags": len(named), "images": len(removal.manifests) if images else 0}
-                detail |= {"names": ", ".join(named[:NAMED])}
+                detail: dict[str, str | int] = {
+                    "tags": len(named),
+                    "images": len(removal.manifests) if images else 0,
+                    "names": ", ".join(named[:NAMED]),
+                }
                 record(
                     rows,
                     author,

@@ -28,7 +28,7 @@ log = logging.getLogger("havre.jobs")
 FLUSH_SECONDS = 2
 REPORT_SECONDS = 1
 EXPIRY_SECONDS = 600
-FOLD_SECONDS = 24 * 3600
+FORGET_SECONDS = 24 * 3600
 
 LOOKED_FOR = 600_000
 """Milliseconds from a look at a tag to a pull of the digest that counts for the tag."""
@@ -96,7 +96,7 @@ class Jobs:
             asyncio.create_task(self._every(REPORT_SECONDS, self._app.uploads.report)),
             asyncio.create_task(self._every(EXPIRY_SECONDS, self._expire)),
             asyncio.create_task(self._every(FOLD_SECONDS, self._fold)),
-            asyncio.create_task(self._every(FOLD_SECONDS, self._fold)),
+            asyncio.create_task(self._every(FORGET_SECONDS, self._forget_details)),
         ]
 
     async def stop(self) -> None:
@@ -115,7 +115,7 @@ class Jobs:
     async def _fold(self) -> None:
         await self._app.plans.fold()
 
-    async def _fold(self) -> None:
+    async def _forget_details(self) -> None:
         await self._app.statistics.fold()
 
     async def _expire(self) -> None:
