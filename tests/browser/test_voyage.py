@@ -147,5 +147,5 @@ def test_password_and_sessions(havre: HavreProcess, open_browser: Callable[..., 
         here, {"Present password": PASSWORD, "New password": "a new one 10", "The same password again": "a new one 10"}
     )
     here.get_by_role("button", name="Change the password").click()
-    expect(here.get_by_role("status").first).to_contain_text("Your password is changed")
+    expect(here.locator("main .notice")).to_contain_text("Your password is changed")
     sign_in(elsewhere, "bobby", "a new one 10")
