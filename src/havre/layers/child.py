@@ -36,6 +36,8 @@ R = TypeVar("R", bound=Entry | Change)
 def main(arguments: list[str]) -> None:
     """Do one task and end."""
     _limit()
+    if arguments[0] != "extract":
+        os.nice(10)  # nobody looks at a blank page meanwhile
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     try:
         TASKS[arguments[0]](source, sink, arguments[1:])
@@ -61,7 +63,6 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(10)
 
 
 def _index(source: BinaryIO, sink: BinaryIO, _arguments: list[str]) -> None:

@@ -133,10 +133,10 @@ class Inside:
         and whether there are more than MOST_FOUND.
         """
         found: list[Entry] = []
-        pattern = _pattern(text)
+        pattern, pieces = _pattern(text), re.split(rb"[*?]+", text.lower())
         position = 0
         while pages := await self._read(tree.id, position):
-            found += await asyncio.to_thread(_matching, pages, pattern, MOST_FOUND + 1 - len(found))
+            found += await asyncio.to_thread(_matching, pages, pattern, pieces, MOST_FOUND + 1 - len(found))
             if len(found) > MOST_FOUND:
                 break
             position += len(pages)
@@ -244,10 +244,14 @@ def _pattern(text: bytes) -> re.Pattern[bytes]:
     return re.compile(b".*" + re.escape(text), re.IGNORECASE | re.DOTALL)
 
 
-def _matching(pages: Sequence[bytes], pattern: re.Pattern[bytes], limit: int) -> list[Entry]:
+def _matching(pages: Sequence[bytes], pattern: re.Pattern[bytes], pieces: Sequence[bytes], limit: int) -> list[Entry]:
     found: list[Entry] = []
     for content in pages:
-        for entry in ENTRIES.records(unpacked(content)):
+        raw = unpacked(content)
+        folded = raw.lower()
+        if not all(piece in folded for piece in pieces):
+            continue  # most pages hold nothing alike, and taking one apart costs more than this look
+        for entry in ENTRIES.records(raw):
             if pattern.match(entry.name):
                 found.append(entry)
                 if len(found) >= limit:

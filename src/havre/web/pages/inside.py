@@ -214,8 +214,10 @@ def _row(visit: Visit, inside: InsideHead, entry: Entry, whole: int) -> EntryRow
         facts.files,
         -(-100 * facts.size // whole) if whole and facts.size else 0,
         None if is_folder else number,
-        link(inside.files, entry.folder, platform=inside.platform, view="layers", layer=str(number)),
-        mode_of(facts),
+        ""
+        if is_folder
+        else link(inside.files, entry.folder, platform=inside.platform, view="layers", layer=str(number)),
+        mode_of(facts.kind, facts.mode),
         f"{facts.uid}:{facts.gid}",
         facts.mtime * 1000 if 0 < facts.mtime < 1 << 34 else None,
         shown(facts.target),
@@ -224,14 +226,15 @@ def _row(visit: Visit, inside: InsideHead, entry: Entry, whole: int) -> EntryRow
 
 
 def _kind(visit: Visit, facts: Facts) -> str:
-    return {
-        Kind.FOLDER: visit.text("folder"),
-        Kind.FILE: visit.text("file"),
-        Kind.SYMLINK: visit.text("link"),
-        Kind.HARDLINK: visit.text("hard link"),
-        Kind.CHARACTER_DEVICE: visit.text("device"),
-        Kind.BLOCK_DEVICE: visit.text("device"),
-    }.get(facts.kind, visit.text("pipe"))
+    if facts.kind is Kind.FOLDER:
+        return visit.text("folder")
+    if facts.kind is Kind.FILE:
+        return visit.text("file")
+    if facts.kind is Kind.SYMLINK:
+        return visit.text("link")
+    if facts.kind is Kind.HARDLINK:
+        return visit.text("hard link")
+    return visit.text("pipe") if facts.kind is Kind.PIPE else visit.text("device")
 
 
 async def _file(visit: Visit, subject: Subject, head: RepositoryHead, entry: Entry) -> FilePage:

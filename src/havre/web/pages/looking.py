@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote, quote_from_bytes, urlencode
 
 from havre.errors import DigestInvalid, HavreError, ManifestUnknown, NameInvalid
@@ -12,14 +13,14 @@ from havre.oci.digest import Digest
 from havre.oci.reference import Reference, parse_reference
 from havre.registry.images import ImageView, LayerView
 from havre.registry.inside.building import MAX_LAYERS
-from havre.registry.inside.entries import Change, Facts, Kind, join
+from havre.registry.inside.entries import Change, Kind, join
 from havre.registry.inside.ports import TreeRecord
 from havre.registry.inside.trees import place
 from havre.web.contexts import repository_path
 from havre.web.contexts.inside import ChangeRow, ChangesList, Step
 from havre.web.visit import Visit
 
-PER_PAGE = 300
+PER_PAGE = 200
 """Paths on one page of a folder."""
 
 SORTED = 3000
@@ -144,14 +145,15 @@ def crumbs(base: str, path: bytes, root: str, **fields: str) -> list[Step]:
     return found
 
 
-def mode_of(facts: Facts) -> str:
+@lru_cache(1024)
+def mode_of(kind: Kind, mode: int) -> str:
     """Kind and rights as ``ls`` writes them, such as ``drwxr-xr-x``."""
-    bits = "".join(letter if facts.mode >> 8 - at & 1 else "-" for at, letter in enumerate("rwxrwxrwx"))
+    bits = "".join(letter if mode >> 8 - at & 1 else "-" for at, letter in enumerate("rwxrwxrwx"))
     letters = list(bits)
     for bit, at, letter in ((0o4000, 2, "s"), (0o2000, 5, "s"), (0o1000, 8, "t")):
-        if facts.mode & bit:
+        if mode & bit:
             letters[at] = letter if letters[at] == "x" else letter.upper()
-    return _LETTERS.get(facts.kind, "-") + "".join(letters)
+    return _LETTERS.get(kind, "-") + "".join(letters)
 
 
 def image_path(visit: Visit, reference: Reference) -> str:
