@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
 from havre.oci.names import RepositoryName
-from havre.server.streams import MAX_PER_ACCOUNT
+from havre.server.streams import MAX_PER_ACCOUNT, MAX_STREAMS
 from tests.support.inprocess import HOST, InProcess
 
 pytestmark = pytest.mark.anyio
@@ -162,11 +162,24 @@ async def test_windows_are_bounded(stocked: InProcess) -> None:
         tasks.append(context)
         await context.__aenter__()
         await one.sees("retry")
-    async with Watcher(stocked, secret).watching() as refused:
-        await refused.sees_the_end()
-        assert (refused.status, refused.headers["retry-after"]) == (429, "30")
     async with Watcher(stocked, await session_of(stocked, "carol")).watching() as other:
         await other.sees("retry")
+        async with Watcher(stocked, secret).watching() as newest:
+            await newest.sees("retry")
+            await watchers[0].sees_the_end()
+            assert "event: enough" in watchers[0].text
+            assert stocked.app.streams.number == MAX_PER_ACCOUNT + 1
+            assert not any(one.ended for one in (newest, other, *watchers[1:]))
     for context in tasks:
         await context.__aexit__(None, None, None)
+    assert stocked.app.streams.number == 0
+
+
+async def test_a_full_worker_refuses(stocked: InProcess) -> None:
+    with ExitStack() as others:
+        for number in range(MAX_STREAMS):
+            others.enter_context(stocked.app.streams.one(number))
+        async with Watcher(stocked, await session_of(stocked, "alice")).watching() as refused:
+            await refused.sees_the_end()
+            assert (refused.status, refused.headers["retry-after"]) == (429, "30")
     assert stocked.app.streams.number == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,29 +12,37 @@ MAX_STREAMS = 200
 """Of one worker."""
 
 MAX_PER_ACCOUNT = 6
-"""Of one account on one worker: as many windows as a browser lets watch over HTTP/1.1."""
+"""Of one account on one worker: as many windows as a browser lets watch over HTTP/1.1. The newest ones stay."""
 
 
 class Streams:
     """Counts the streams of one worker."""
 
     def __init__(self) -> None:
-        self._open: Counter[int] = Counter()
+        self._open: dict[int, list[asyncio.Event]] = {}
+
+    def check(self) -> None:
+        """Is there room for one more? Raises TooManyRequests."""
+        if self.number >= MAX_STREAMS:
+            raise TooManyRequests("too many windows watch repositories: close some", retry_after=30)
 
     @contextmanager
-    def one(self, user_id: int) -> Iterator[None]:
-        """Be one of the streams of an account; raises TooManyRequests beyond the bounds."""
-        if self._open.total() >= MAX_STREAMS or self._open[user_id] >= MAX_PER_ACCOUNT:
-            raise TooManyRequests("too many windows watch repositories: close some", retry_after=30)
-        self._open[user_id] += 1
+    def one(self, user_id: int) -> Iterator[asyncio.Event]:
+        """Be one of the streams of an account; what it gives is set when a newer one takes the place."""
+        mine, ending = self._open.setdefault(user_id, []), asyncio.Event()
+        mine.append(ending)
+        if len(mine) > MAX_PER_ACCOUNT:
+            # A window that was closed is noticed some seconds later: it must not keep the next one out.
+            mine.pop(0).set()
         try:
-            yield
+            yield ending
         finally:
-            self._open[user_id] -= 1
-            if not self._open[user_id]:
-                del self._open[user_id]
+            if ending in mine:
+                mine.remove(ending)
+            if not mine:
+                self._open.pop(user_id, None)
 
     @property
     def number(self) -> int:
         """How many there are."""
-        return self._open.total()
+        return sum(map(len, self._open.values()))

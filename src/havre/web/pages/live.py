@@ -30,8 +30,8 @@ LOOK_SECONDS = 0.5
 CHECK_SECONDS = 5.0
 """Between two looks at whether the visitor is still signed in and may still push."""
 
-HEARTBEAT_SECONDS = 15.0
-"""Without news, this often a comment goes out: proxies close what is silent."""
+HEARTBEAT_SECONDS = 5.0
+"""Without news, this often a comment goes out: proxies close what is silent, and that someone left shows in writing."""
 
 LATEST = 5
 """Tags that are sent when one moved."""
@@ -42,8 +42,7 @@ async def stream(visit: Visit) -> Response:
 
     Raises TooManyRequests when too many windows watch.
     """
-    with visit.app.streams.one(visit.user_id):
-        pass
+    visit.app.streams.check()
     return EventStream(visit)
 
 
@@ -77,13 +76,13 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_all(self, send: Send) -> None:
-        with self._visit.app.streams.one(self._visit.user_id):
-            async for message in messages(self._visit):
+        with self._visit.app.streams.one(self._visit.user_id) as ending:
+            async for message in messages(self._visit, ending):
                 await send({"type": "http.response.body", "body": message, "more_body": True})
 
 
-async def messages(visit: Visit) -> AsyncIterator[bytes]:
-    """What is sent: at once what is in flight, then whatever changes."""
+async def messages(visit: Visit, ending: asyncio.Event) -> AsyncIterator[bytes]:
+    """What is sent: at once what is in flight, then whatever changes; until ``ending`` is set."""
     app, repository, loop = visit.app, visit.shown, asyncio.get_running_loop()
     yield b"retry: 3000\n\n"
     last: int | None = None
@@ -112,6 +111,10 @@ async def messages(visit: Visit) -> AsyncIterator[bytes]:
             yield b":\n\n"
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(app.stopping.wait(), LOOK_SECONDS)
+            return
+        if ending.is_set():
+            # Told, so that the window does not come back by itself and push out the next.
+            yield event("enough", "")
             return
         if loop.time() - checked >= CHECK_SECONDS:
             checked = loop.time()

@@ -26,6 +26,7 @@ const watch = () => {
   source.addEventListener("say", (event) => {
     said.textContent = event.data;
   });
+  source.addEventListener("enough", () => source.close());
   source.addEventListener("error", () => {
     // The browser tries again by itself, except when it was told not to.
     flight.replaceChildren();
