@@ -38,7 +38,9 @@ def test_writing_an_overview(havre: HavreProcess, open_browser: Open, viewport: 
     sign_in(page, "alice")
     page.goto("/r/alice/boat")
     page.get_by_role("link", name="Write one").click()
-    page.get_by_label("Text").fill("# Boat\n\n- [x] floats\n\n[down](#boat)\n\n<script>document.title = 'taken'</script>")
+    page.get_by_label("Text").fill(
+        "# Boat\n\n- [x] floats\n\n[down](#boat)\n\n<script>document.title = 'taken'</script>"
+    )
     page.get_by_role("tab", name="Write").focus()
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tabpanel").get_by_role("heading", name="Boat")).to_be_visible()

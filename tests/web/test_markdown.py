@@ -78,7 +78,9 @@ def test_pictures_come_from_here(text: str, src: str) -> None:
     )
 
 
-@pytest.mark.parametrize("src", ["javascript:x", "data:image/png;base64,AA", "file:///etc/passwd", "//a.example/x", "x.png"])
+@pytest.mark.parametrize(
+    "src", ["javascript:x", "data:image/png;base64,AA", "file:///etc/passwd", "//a.example/x", "x.png"]
+)
 def test_what_is_no_picture_of_the_web_is_not_shown(src: str) -> None:
     assert "<img" not in to_html(f"<img src='{src}' alt='x'>", Base(), Here())
 

@@ -29,7 +29,10 @@ _HIDE = (
     update(repositories)
     .where(_HERE)
     .values(
-        path=bindparam("new_path"), name=bindparam("new_path"), deleted=bindparam("at"), deleted_path=bindparam("before")
+        path=bindparam("new_path"),
+        name=bindparam("new_path"),
+        deleted=bindparam("at"),
+        deleted_path=bindparam("before"),
     )
 )
 _SHOW = (

@@ -151,7 +151,7 @@ class RepositoryRows:
             "archived": archived,
             "categories": ",".join(categories) if categories is not None else None,
         }
-        changes = {column: value for column, value in values.items() if value is not None}
+        changes: dict[str, str | int | None] = {column: value for column, value in values.items() if value is not None}
         if archived == 0:
             changes["archived"] = None
         if changes:

@@ -13,7 +13,7 @@ from havre.oci.names import Namespace, RepositoryName
 from havre.registry.audit import ITSELF, Author, record
 from havre.registry.naming import check_name, find
 from havre.registry.ports import Clock, Metadata, Rows
-from havre.registry.quotas import check_private
+from havre.registry.quotas import check_incoming
 from havre.registry.records import NamespaceRecord, Redirect, Repository, Transfer
 
 MAX_FORMER = 50
@@ -153,8 +153,7 @@ class Renames:
         self, rows: Rows, repository: Repository, to: NamespaceRecord, by: Author, address: str, now: int
     ) -> RepositoryName:
         new = _parsed(to.name, repository.name.leaf)
-        if repository.private:
-            check_private(rows.quotas, to.name)
+        check_incoming(rows.quotas, to.name, repository)
         _move(rows, repository, new, now)
         rows.transfers.delete(repository.id)
         if to.owner_id is not None:

@@ -104,9 +104,10 @@ class Pictures:
     async def addresses(self) -> Addresses:
         """What signs addresses. The key is made once, kept in the settings, and the same for all workers."""
         if self._addresses is None:
-            found = await self._database.read(lambda rows: rows.settings.get(_KEY))
-            fresh = secrets.token_hex(32)
-            key = found or await self._database.write(lambda rows: rows.settings.put_first(_KEY, fresh))
+            key = await self._database.read(lambda rows: rows.settings.get(_KEY))
+            if key is None:
+                fresh = secrets.token_hex(32)
+                key = await self._database.write(lambda rows: rows.settings.put_first(_KEY, fresh))
             self._addresses = Addresses(bytes.fromhex(key))
         return self._addresses
 

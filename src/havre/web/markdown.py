@@ -116,7 +116,7 @@ def _settle_picture(found: re.Match[str]) -> str:
 
 
 def _filter(base: Base, pictures: PictureAddress | None) -> Callable[[str, str, str], str | None]:
-    def look(tag: str, attribute: str, value: str) -> str | None:
+    def look(_tag: str, attribute: str, value: str) -> str | None:
         if attribute == "href":
             return _link(value, base)
         if attribute == "src":
@@ -186,9 +186,10 @@ def _settle_headings(tokens: list[Token]) -> None:
 def _show_tasks(tokens: list[Token]) -> None:
     """``[ ]`` and ``[x]`` at the beginning of an item as boxes."""
     for place in range(2, len(tokens)):
-        first = (tokens[place].children or [None])[0]
-        if tokens[place].type != "inline" or tokens[place - 2].type != "list_item_open" or first is None:
+        children = tokens[place].children
+        if tokens[place].type != "inline" or tokens[place - 2].type != "list_item_open" or not children:
             continue
+        first = children[0]
         if first.type == "text" and (found := _TASK.match(first.content)):
             first.content = ("\N{BALLOT BOX}" if found[1] == " " else "\N{BALLOT BOX WITH CHECK}") + (
                 "\N{NO-BREAK SPACE}" + first.content[found.end() :]

@@ -142,9 +142,9 @@ def _link(text: str) -> str:
     """The text, if it is a web address that a page may link to."""
     try:
         parts = urlsplit(text)
-        return text if parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc else ""
     except ValueError:
         return ""
+    return text if parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc else ""
 
 
 def _shown(text: str) -> str:
