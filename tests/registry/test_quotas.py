@@ -10,7 +10,7 @@ import pytest
 from havre.errors import OverPlan
 from havre.oci.names import Namespace, RepositoryName
 from havre.registry.quota_ports import Limits
-from havre.registry.quotas import check_collaborators, check_incoming, check_size
+from havre.registry.quotas import check_collaborators, check_size
 from havre.registry.records import Visibility
 from tests.support.documents import digest_of
 from tests.support.inprocess import OCTETS, Caller, InProcess, prepare
@@ -189,25 +189,30 @@ async def test_figures_are_folded_and_stay_the_same(havre: InProcess, alice: Cal
     assert one.storage == size
 
 
-async def test_rules_for_those_who_move_repositories_and_let_others_in(havre: InProcess) -> None:
+async def test_what_comes_in_must_fit(havre: InProcess, alice: Caller) -> None:
+    await alice.push_blob("alice/one", b"h" * MB)
+    await alice.push_blob("alice/two", b"i")
+    await limit(havre, private_repositories=0, storage=MB - 1)
+    with pytest.raises(OverPlan, match=r"bobby stores 0 bytes of the 1 MB .* and this content has 1 MB"):
+        await havre.app.renames.give(RepositoryName("alice/one"), "bobby")
+    assert await havre.app.renames.give(RepositoryName("alice/two"), "bobby") == "bobby/two"
+    assert (await stored(havre), await stored(havre, "bobby")) == (MB, 1)
+    assert await havre.app.renames.give(RepositoryName("alice/one"), "carol") == "carol/one"
+    assert await stored(havre) == 0
+
+
+async def test_who_comes_in_is_counted_in_private_repositories_alone(havre: InProcess) -> None:
     await limit(havre, private_repositories=1, storage=MB, collaborators=2)
     alice = Namespace("alice")
 
     def work(rows: object) -> None:
         quotas = rows.quotas  # type: ignore[attr-defined]
-        check_incoming(quotas, alice, Visibility.PRIVATE, MB)
-        check_incoming(quotas, Namespace("nobody"), Visibility.PRIVATE, MB)
-        with pytest.raises(OverPlan, match="this content has 1 MB"):
-            check_incoming(quotas, alice, Visibility.PUBLIC, MB + 1)
         check_collaborators(quotas, alice, Visibility.PRIVATE, 1)
         check_collaborators(quotas, alice, Visibility.PUBLIC, 99)
         with pytest.raises(OverPlan, match="has 2 collaborators, the plan 'Free' of alice allows 2"):
             check_collaborators(quotas, alice, Visibility.PRIVATE, 2)
 
     await havre.app.database.read(work)
-    await havre.app.repositories.create(RepositoryName("alice/one"), Visibility.PRIVATE)
-    with pytest.raises(OverPlan, match="1 of the 1 private"):
-        await havre.app.database.read(lambda rows: check_incoming(rows.quotas, alice, Visibility.PRIVATE, 0))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from havre.metadata.schema import (
     namespaces,
     plans,
     repositories,
+    repository_blobs,
     storage_changes,
     users,
 )
@@ -75,6 +76,9 @@ _HOLDS = (
     .join(blobs, blobs.c.id == namespace_blobs.c.blob_id)
     .where(namespaces.c.name == bindparam("namespace"), blobs.c.digest == bindparam("digest"))
 )
+_WEIGHS = select(func.coalesce(func.sum(repository_blobs.c.size), 0)).where(
+    repository_blobs.c.repository_id == bindparam("repository_id")
+)
 
 
 def _quota(row: Sequence[Any]) -> Quota:
@@ -106,3 +110,7 @@ class QuotaRows:
     def holds(self, namespace: Namespace, digest: Digest) -> bool:
         """Does a repository of the namespace link this content already?"""
         return self._connection.execute(_HOLDS, {"namespace": namespace, "digest": digest}).first() is not None
+
+    def weighs(self, repository_id: int) -> int:
+        """Bytes that a repository links."""
+        return int(self._connection.execute(_WEIGHS, {"repository_id": repository_id}).scalar_one())

@@ -55,3 +55,6 @@ class QuotaRows(Protocol):
 
     def holds(self, namespace: Namespace, digest: Digest) -> bool:
         """Does a repository of the namespace link this content already?"""
+
+    def weighs(self, repository_id: int) -> int:
+        """Bytes that a repository links."""

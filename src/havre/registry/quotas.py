@@ -12,7 +12,7 @@ from havre.oci.digest import Digest
 from havre.oci.names import Namespace, RepositoryName
 from havre.registry.ports import Body
 from havre.registry.quota_ports import Quota, QuotaRows
-from havre.registry.records import Visibility
+from havre.registry.records import Repository, Visibility
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -68,15 +68,15 @@ def check_private(rows: QuotaRows, namespace: Namespace) -> None:
         _refuse_private(quota)
 
 
-def check_incoming(rows: QuotaRows, namespace: Namespace, visibility: Visibility, storage: int) -> None:
-    """Before a repository with ``storage`` bytes moves into the namespace. Raises OverPlan."""
+def check_incoming(rows: QuotaRows, namespace: Namespace, repository: Repository) -> None:
+    """Before a repository of someone else moves into the namespace. Raises OverPlan."""
     quota = rows.of(namespace)
     if quota is None:
         return
-    if visibility is Visibility.PRIVATE:
+    if repository.private:
         _refuse_private(quota)
-    if quota.room is not None and storage > quota.room:
-        raise _no_room(quota, storage)
+    if quota.room is not None and (size := rows.weighs(repository.id)) > quota.room:
+        raise _no_room(quota, size)
 
 
 def check_collaborators(rows: QuotaRows, namespace: Namespace, visibility: Visibility, present: int) -> None:
