@@ -12,28 +12,30 @@ from havre.cli.output import Output
 
 app = remote.command()
 
+Base = Annotated[
+    str | None,
+    typer.Option("--base", help="The image to build on: local, in a registry, oci:DIR, …; scratch for none."),
+]
+Entrypoint = Annotated[str | None, typer.Option("--entrypoint", help="What runs: words as in a shell, or a JSON list.")]
+Platforms = Annotated[
+    list[str] | None,
+    typer.Option("--platform", help="os/architecture[/variant]; several make an index.", metavar="PLATFORM"),
+]
+
 
 @app.command()
 def pack(
     directory: Annotated[Path, typer.Argument(help="The folder: a Python project, or any files.")],
     tag: Annotated[str, typer.Option("--tag", "-t", help="The image's name: [HOST/]PATH[:TAG].", metavar="NAME")],
-    base: Annotated[
-        str | None,
-        typer.Option("--base", help="The image to build on: local, in a registry, oci:DIR, …; scratch for none."),
-    ] = None,
-    entrypoint: Annotated[
-        str | None, typer.Option("--entrypoint", help="What runs: words as in a shell, or a JSON list.")
-    ] = None,
+    base: Base = None,
+    entrypoint: Entrypoint = None,
     command: Annotated[str | None, typer.Option("--cmd", help="Its default arguments, written alike.")] = None,
     env: Annotated[list[str] | None, typer.Option("--env", "-e", help="A variable.", metavar="KEY=VALUE")] = None,
     label: Annotated[list[str] | None, typer.Option("--label", "-l", help="A label.", metavar="KEY=VALUE")] = None,
     expose: Annotated[list[str] | None, typer.Option("--expose", help="A port, as 8000/tcp.", metavar="PORT")] = None,
     user: Annotated[str, typer.Option("--user", help="Who it runs as.")] = "",
     workdir: Annotated[str, typer.Option("--workdir", help="Where the files go, and where it starts.")] = "/app",
-    platform: Annotated[
-        list[str] | None,
-        typer.Option("--platform", help="os/architecture[/variant]; several make an index.", metavar="PLATFORM"),
-    ] = None,
+    platform: Platforms = None,
     python: Annotated[str, typer.Option("--python", help="The base's Python, as 3.12, if it does not say.")] = "",
     dependencies: Annotated[
         bool, typer.Option("--dependencies/--no-dependencies", help="Whether to add what the project depends on.")
