@@ -115,7 +115,7 @@ class SearchRows:
             phrases = [f'"{word}"' for word in texts]
             phrases[-1] += " *" if tier else ""
             match = literal(f"{{{_FIELDS[tier]}}} : ({' AND '.join(phrases)})")
-            rows = select(literal_column("search.rowid")).select_from(_INDEX)
+            rows: Select[Any] = select(literal_column("search.rowid")).select_from(_INDEX)
             return identity.in_(rows.where(literal_column("search").op("MATCH")(match)))
         lexemes = [f"'{word}':{_WEIGHTS[tier]}" for word in texts]
         lexemes[-1] = lexemes[-1].replace("':", "':*", 1) if tier else lexemes[-1]
