@@ -27,6 +27,7 @@ def test_days_tags_and_repositories_add_up(rows: Rows, python: int) -> None:
     rows.pulls.add([figure(python, 5, "1", "docker", 3), figure(python, 6, "gone", "docker", 4)], 60)
     assert rows.pulls.by_day(python, 5) == [(5, "docker", 5), (5, "podman", 1), (6, "docker", 4)]
     assert rows.pulls.by_day(python, 6) == [(6, "docker", 4)]
+    assert rows.pulls.daily(python, 5) == [(5, 6), (6, 4)]
     assert rows.pulls.by_tag(python, 5, 10) == [(Tag("1"), 5), (Tag("gone"), 4), (None, 1)]
     assert rows.pulls.by_tag(python, 5, 1) == [(Tag("1"), 5)]
     found = rows.repositories.get(RepositoryName("python"))

@@ -48,6 +48,7 @@ LOOKUPS: dict[str, Callable[[Rows], object]] = {
     },
     "tag_lists.reach": lambda rows: rows.tag_lists.reach(1, TagOrder.NEWEST, TagPlace(5, LATEST), False, 20),
     "removal.targets": lambda rows: rows.removal.targets(1, [LATEST]),
+    "pulls.daily": lambda rows: rows.pulls.daily(1, 20000),
     "pulls.origins": lambda rows: rows.pulls.origins(1, SOME),
     "accounts.find": lambda rows: rows.accounts.find("alice"),
     "sessions.find": lambda rows: rows.sessions.find(b"hash"),

@@ -103,12 +103,16 @@ class Statistics:
 
         await self._metadata.write(work, durable=False)
 
-    async def pulls(self, repository: Repository, days: int) -> PullStatistics:
-        """The last ``days`` days, today included."""
+    async def pulls(self, repository: Repository, days: int, *, details: bool = True) -> PullStatistics:
+        """The last ``days`` days, today included; without ``details``, neither tags nor clients."""
         since = day_of(self._clock()) - days + 1
 
         def work(rows: Rows) -> PullStatistics:
             by_day, clients = [0] * days, Counter[str]()
+            if not details:
+                for day, number in rows.pulls.daily(repository.id, since):
+                    by_day[min(day - since, days - 1)] += number
+                return PullStatistics(since, by_day, (), ())
             for day, client, number in rows.pulls.by_day(repository.id, since):
                 # A worker whose clock is ahead may have counted tomorrow already.
                 by_day[min(day - since, days - 1)] += number

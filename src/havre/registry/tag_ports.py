@@ -113,6 +113,9 @@ class PullRows(Protocol):
     def add(self, figures: Sequence[PullFigure], at: Instant) -> None:
         """Add to the days, the repositories and the tags, whose last pull is ``at``. What is gone is left out."""
 
+    def daily(self, repository_id: int, since: int) -> Sequence[tuple[int, int]]:
+        """Day and pulls, from the day ``since`` on."""
+
     def by_day(self, repository_id: int, since: int) -> Sequence[tuple[int, str, int]]:
         """Day, family of clients and pulls, from the day ``since`` on."""
 
