@@ -1,9 +1,15 @@
 """Renaming and giving away: former names go on being pulled, pushes are told where to go, nothing private shows."""
 
+from collections.abc import Callable
+
 import pytest
 
+from havre.access.actors import ANONYMOUS
+from havre.access.permissions import stand
 from havre.errors import Conflict, InputInvalid, NameUnknown
+from havre.metadata import Rows
 from havre.oci.names import Namespace, RepositoryName
+from havre.registry.naming import follow
 from havre.registry.records import Role, Visibility
 from havre.registry.renames import MAX_FORMER
 from tests.support import documents
@@ -201,3 +207,24 @@ async def test_the_other_one_has_that_name_already(alice: Caller, inside: InProc
     await (await inside.caller("bobby", GIVEN)).push_image(GIVEN, "latest")
     with pytest.raises(Conflict, match="there is a repository bobby/app already"):
         await inside.app.renames.give(APP, "bobby")
+
+
+async def test_what_has_its_name_costs_one_statement(alice: Caller, inside: InProcess):
+    """Former names are looked for only when nothing has the name."""
+    await alice.push_image(APP, "latest")
+
+    def traced(rows: Rows, work: Callable[[Rows], object]) -> list[str]:
+        seen: list[str] = []
+        raw = rows.connection.connection.driver_connection
+        assert raw is not None
+        raw.set_trace_callback(seen.append)
+        try:
+            work(rows)
+        finally:
+            raw.set_trace_callback(None)
+        return [one for one in seen if one.startswith("SELECT")]
+
+    for work in (lambda rows: follow(rows, APP), lambda rows: stand(rows, ANONYMOUS, APP)):
+        statements = await inside.app.database.read(lambda rows, work=work: traced(rows, work))
+        assert len(statements) == 1
+        assert "redirects" not in statements[0]
