@@ -178,6 +178,10 @@ def test_by_platform_and_kind(rows: Rows) -> None:
     assert rows.manifests.delete(image, arm)
     assert found(rows, platform="linux/arm64") == []
     assert found(rows, kind=Kind.IMAGE) == ["image"]
+    others = [push(rows, image, platform) for platform in ("linux/arm64", "linux/s390x")]
+    rows.removal.remove_manifests(image, others)
+    assert found(rows, platform="linux/arm64") == found(rows, platform="linux/s390x") == []
+    assert found(rows, platform="linux/amd64") == ["image"]
 
 
 def test_orders(rows: Rows) -> None:

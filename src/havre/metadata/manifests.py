@@ -139,10 +139,7 @@ class ManifestRows:
 
     def delete(self, repository_id: int, digest: Digest) -> bool:
         """Remove it and, by cascade, its edges; False if there was none. Tags must have gone first."""
-        manifest = self.get(repository_id, digest)
-        if manifest is None:
-            return False
-        search_index.discount(self._connection, repository_id, manifest)
+        search_index.discount(self._connection, repository_id, [digest])
         return self._connection.execute(_DELETE, {"repository_id": repository_id, "digest": digest}).rowcount > 0
 
     def absent(self, repository_id: int, digests: Collection[Digest]) -> set[Digest]:

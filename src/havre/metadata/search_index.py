@@ -5,6 +5,8 @@ All of it is derived, so that ``create`` can make it from what is there.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select, text
@@ -42,8 +44,13 @@ _ITEM = (
     & (repository_facets.c.facet == bindparam("name"))
     & (repository_facets.c.value == bindparam("is"))
 )
-_LESS = repository_facets.update().where(_ITEM).values(manifests=repository_facets.c.manifests - 1)
+_LESS = repository_facets.update().where(_ITEM).values(manifests=repository_facets.c.manifests - bindparam("number"))
 _NONE = delete(repository_facets).where(_ITEM, repository_facets.c.manifests <= 0)
+_M = manifests.c
+# Indexes are left out: their children speak for them.
+_STORED = select(
+    _M.id, _M.repository_id, _M.digest, _M.media_type, _M.content, _M.artifact_type, _M.subject, _M.platform
+).where(_M.media_type.not_in(sorted(INDEXES)))
 _SLICE = 200
 
 
@@ -77,11 +84,16 @@ def count(connection: Connection, repository_id: int, manifest: ManifestRecord) 
         )
 
 
-def discount(connection: Connection, repository_id: int, manifest: ManifestRecord) -> None:
-    """Take back what ``count`` did, before or after the manifest is removed."""
-    for facet, value in facets(manifest):
-        item = {"repository": repository_id, "name": facet.value, "is": value}
-        connection.execute(_LESS, item)
+def discount(connection: Connection, repository_id: int, digests: Collection[str]) -> None:
+    """Take back what ``count`` did for these manifests, before they are removed."""
+    gone: Counter[tuple[str, str]] = Counter()
+    every = sorted(digests)
+    for start in range(0, len(every), _SLICE):
+        some = _STORED.where(_M.repository_id == repository_id, _M.digest.in_(every[start : start + _SLICE]))
+        gone.update(found for row in connection.execute(some) for found in facets(_record(row)))
+    for (facet, value), number in sorted(gone.items()):
+        item = {"repository": repository_id, "name": str(facet), "is": value}
+        connection.execute(_LESS, {**item, "number": number})
         connection.execute(_NONE, item)
 
 
@@ -92,31 +104,18 @@ def create(connection: Connection) -> None:
     for repository_id in connection.scalars(select(repositories.c.id)).all():
         refresh(connection, repository_id)
     last = 0
-    while found := connection.execute(_after(last)).all():
+    while found := connection.execute(_STORED.where(_M.id > last).order_by(_M.id).limit(_SLICE)).all():
         for row in found:
-            last, repository_id, digest, media_type, content, artifact_type, subject, platform = row
-            size, about = len(content), Digest(subject) if subject else None
-            record = ManifestRecord(Digest(digest), media_type, bytes(content), 0, size, artifact_type, about, platform)
-            count(connection, repository_id, record)
+            last = row[0]
+            count(connection, row[1], _record(row))
 
 
-def _after(last: int) -> Any:
-    columns = manifests.c
-    return (
-        select(
-            columns.id,
-            columns.repository_id,
-            columns.digest,
-            columns.media_type,
-            columns.content,
-            columns.artifact_type,
-            columns.subject,
-            columns.platform,
-        )
-        .where(columns.id > last, columns.media_type.not_in(sorted(INDEXES)))
-        .order_by(columns.id)
-        .limit(_SLICE)
-    )
+def _record(row: Sequence[Any]) -> ManifestRecord:
+    """As much of a manifest as ``facets`` looks at, from the columns of ``_STORED``."""
+    _, _, digest, media_type, content, artifact_type, subject, platform = row
+    about = Digest(subject) if subject else None
+    size = len(content)
+    return ManifestRecord(Digest(digest), media_type, bytes(content), 0, size, artifact_type, about, platform)
 
 
 def _vector(words: Indexed) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, or_, select, union
 
+from havre.metadata import search_index
 from havre.metadata.schema import blobs, manifest_edges, manifests, repositories, tag_events, tags
 from havre.oci.digest import Digest
 from havre.oci.names import Tag
@@ -123,6 +124,7 @@ class RemovalRows:
 
     def remove_manifests(self, repository_id: int, digests: Collection[Digest]) -> None:
         """Remove these manifests, to which no tag leads."""
+        search_index.discount(self._connection, repository_id, digests)
         self._connection.execute(_REMOVE_MANIFESTS, {"repository_id": repository_id, "digests": _texts(digests)})
 
 
