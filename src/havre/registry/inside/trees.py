@@ -34,7 +34,7 @@ _REMEMBERED = 4 * 1024 * 1024
 _LOOK_AGAIN = 0.05
 _AT_ONCE = 16
 _EXTRACTIONS = 2
-_LINKS = 16
+_STEPS = 64
 _DAY = 24 * 3600 * 1000
 
 
@@ -114,7 +114,7 @@ class Inside:
         if found is not None or not path:
             return found
         parts, done = path.split(b"/")[::-1], b""
-        for _ in range(_LINKS * 16):
+        for _ in range(_STEPS):
             if not parts:
                 break
             here = await self.find(tree, done + b"/" * bool(done) + parts[-1])
