@@ -29,7 +29,7 @@ MAX_NAME = 254
 WRONG = "incorrect username or password"
 """What a person reads; docker puts ``unauthorized:`` before it."""
 
-TOKEN_ONLY = (  # noqa: S105 - a sentence
+SECOND_FACTOR = (
     "this account has two-factor authentication: use a personal access token in place of the password; make one on this"
     " registry's pages under Settings, Access tokens (/settings/tokens)"
 )
@@ -84,7 +84,7 @@ class Credentials:
             raise WrongCredentials(WRONG)
         stored = await self._check_password(login, secret, address)
         if stored.second_factor:
-            raise WrongCredentials(TOKEN_ONLY)
+            raise WrongCredentials(SECOND_FACTOR)
         user = stored.user
         return Actor(user.id, user.name, user.is_admin)
 
