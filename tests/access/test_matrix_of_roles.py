@@ -53,6 +53,9 @@ EXPECTED: dict[tuple[str, str], str] = {
     ("PUT", "/api/v1/repositories/{namespace}/{name}/collaborators/{person}"): CARE.format(204),
     ("DELETE", "/api/v1/repositories/{namespace}/{name}/collaborators/{person}"): CARE.format(204),
     ("GET", "/api/v1/repositories/{namespace}/{name}/tags"): PULL,
+    ("GET", "/api/v1/repositories/{namespace}/{name}/tags/{tag}/history"): PULL,
+    ("POST", "/api/v1/repositories/{namespace}/{name}/tags/{tag}/restore"): PUSH.format(204, 204),
+    ("POST", "/api/v1/repositories/{namespace}/{name}/tags/remove"): CARE.format(200),
     ("DELETE", "/api/v1/repositories/{namespace}/{name}/tags/{tag}"): CARE.format(204),
 }
 
