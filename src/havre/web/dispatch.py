@@ -61,6 +61,7 @@ class Dispatcher:
     async def _answer(self, visit: Visit, scope: Scope) -> Response:
         row, function, parameters = self._find(scope)
         if row is None or function is None:
+            await self._recognise(visit)
             return wrong_method(visit) if parameters else not_found(visit)
         scope["path_params"] = parameters
         if row.path.startswith(_UNATTENDED):
