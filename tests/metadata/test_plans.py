@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from havre.access.records import Purpose
+from havre.access.records import AuditQuery, Purpose
 from havre.metadata import Rows
 from havre.metadata.sqlite_connection import driver
 from havre.oci.names import Namespace, RepositoryName, Tag
@@ -17,6 +17,12 @@ from tests.support.databases import connected
 PYTHON = RepositoryName("python")
 LATEST = Tag("latest")
 SOME = digest("some")
+
+
+def places(rows: Rows, order: TagOrder, *, backwards: bool) -> object:
+    """A stretch of a list between two places, for a text."""
+    return rows.tag_lists.places(1, order, "x", TagPlace(5, LATEST), TagPlace(1, LATEST), backwards, 20)
+
 
 LOOKUPS: dict[str, Callable[[Rows], object]] = {
     "repositories.get": lambda rows: rows.repositories.get(PYTHON),
@@ -39,13 +45,12 @@ LOOKUPS: dict[str, Callable[[Rows], object]] = {
     "tags.events": lambda rows: rows.tags.events(1, None, 20),
     "tags.events, of one": lambda rows: rows.tags.events(1, LATEST, 20),
     "tags.events, further on": lambda rows: rows.tags.events(1, None, 20, (5, 5)),
-    **{
-        f"tag_lists.places, {order}, {'back' if backwards else 'on'}": lambda rows, order=order, backwards=backwards: (
-            rows.tag_lists.places(1, order, "x", TagPlace(5, LATEST), TagPlace(1, LATEST), backwards, 20)
-        )
-        for order in TagOrder
-        for backwards in (False, True)
-    },
+    "tag_lists.places, newest": lambda rows: places(rows, TagOrder.NEWEST, backwards=False),
+    "tag_lists.places, newest, back": lambda rows: places(rows, TagOrder.NEWEST, backwards=True),
+    "tag_lists.places, by name": lambda rows: places(rows, TagOrder.NAME, backwards=False),
+    "tag_lists.places, by name, back": lambda rows: places(rows, TagOrder.NAME, backwards=True),
+    "tag_lists.places, by size": lambda rows: places(rows, TagOrder.SIZE, backwards=False),
+    "tag_lists.places, by pull": lambda rows: places(rows, TagOrder.PULLED, backwards=False),
     "tag_lists.reach": lambda rows: rows.tag_lists.reach(1, TagOrder.NEWEST, TagPlace(5, LATEST), False, 20),
     "removal.targets": lambda rows: rows.removal.targets(1, [LATEST]),
     "pulls.daily": lambda rows: rows.pulls.daily(1, 20000),
@@ -59,6 +64,14 @@ LOOKUPS: dict[str, Callable[[Rows], object]] = {
     "uploads.get": lambda rows: rows.uploads.get("id"),
     "uploads.expired": lambda rows: rows.uploads.expired(1, 100),
     "uploads.known": lambda rows: rows.uploads.known(["id"]),
+    "quotas.before_push": lambda rows: rows.quotas.before_push(PYTHON),
+    "quotas.of": lambda rows: rows.quotas.of(PYTHON.namespace),
+    "quotas.holds": lambda rows: rows.quotas.holds(PYTHON.namespace, SOME),
+    "quotas.weighs": lambda rows: rows.quotas.weighs(1),
+    "audit.page": lambda rows: rows.audit.page(AuditQuery(), (7, 7), 50),
+    "audit.page, of one": lambda rows: rows.audit.page(AuditQuery(actor="alice"), (7, 7), 50),
+    "audit.page, of one deed": lambda rows: rows.audit.page(AuditQuery(action="token.create"), None, 50),
+    "audit.page, to one": lambda rows: rows.audit.page(AuditQuery(subject="alice/app"), None, 50),
     "uploads.count": lambda rows: rows.uploads.count(7),
 }
 

@@ -64,7 +64,7 @@ class Watcher:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[Watcher]:
-        task = asyncio.create_task(self.site.app(self._scope, self._receive, self._send))  # type: ignore[arg-type]
+        task = asyncio.create_task(self.site.app(self._scope, self._receive, self._send))
         try:
             yield self
         finally:

@@ -63,5 +63,6 @@ async def test_several_tags_are_looked_at_and_removed(havre: InProcess) -> None:
     assert (await Caller(havre).get(TAGS)).json()["total"] == 2
     assert (await send(havre, "/remove", asked)).json() == wanted
     assert (await Caller(havre).get(TAGS)).json()["total"] == 0
-    for body in ({"tags": []}, {"tags": ["a/b"]}, {"tags": ["a"] * 501}, {"tags": ["a"], "odd": 1}):
+    wrong: list[dict[str, Any]] = [{"tags": []}, {"tags": ["a/b"]}, {"tags": ["a"] * 501}, {"tags": ["a"], "odd": 1}]
+    for body in wrong:
         assert (await send(havre, "/remove", body)).status == 400
