@@ -119,4 +119,5 @@ def _number(text: str | None, before: int | None, option: str) -> int | None:
     found = _SIZE.fullmatch(text)
     if found is None:
         raise HavreError(f"{option} {text[:40]!r} is not a limit: write a number, a size such as 10GB, or none")
-    return int(found[1]) * 1000 ** _UNITS.index(found[2])
+    power: int = 1000 ** _UNITS.index(found[2])
+    return int(found[1]) * power

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, delete, exists, func, select, update
 
 from havre.access.plan_ports import Plan
+from havre.metadata.quotas import DEFAULT_PLAN
 from havre.metadata.schema import plans, users
 from havre.metadata.statements import insert_new
 from havre.registry.quota_ports import Limits
@@ -28,10 +29,9 @@ _NOT_GIVEN = select(func.count()).select_from(users).where(users.c.plan_id.is_(N
 _COUNTED = select(*_COLUMNS, _GIVEN + case((plans.c.is_default, _NOT_GIVEN), else_=0))
 _ALL = _COUNTED.order_by(plans.c.is_default.desc(), plans.c.name)
 _BY_NAME = _COUNTED.where(plans.c.name == bindparam("name"))
-_DEFAULT = select(plans.c.id).where(plans.c.is_default).scalar_subquery()
 _OF = (
     select(*_COLUMNS)
-    .join_from(users, plans, plans.c.id == func.coalesce(users.c.plan_id, _DEFAULT))
+    .join_from(users, plans, plans.c.id == func.coalesce(users.c.plan_id, DEFAULT_PLAN))
     .where(users.c.id == bindparam("user_id"))
 )
 _DELETE = delete(plans).where(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, func, literal, select
+from sqlalchemy import Connection, and_, bindparam, case, func, literal, select, text
 
 from havre.metadata.schema import (
     blobs,
@@ -22,7 +22,10 @@ from havre.oci.names import Namespace, RepositoryName
 from havre.registry.quota_ports import UNLIMITED, Limits, Quota
 from havre.registry.records import Visibility
 
-DEFAULT_PLAN = select(plans.c.id).where(plans.c.is_default).scalar_subquery()
+_STANDARD = plans.alias("standard")
+# Said twice: word for word as the index of the one default says it, and as a value to look up in it.
+_IS_DEFAULT = text("standard.is_default AND standard.is_default = true")
+DEFAULT_PLAN = select(_STANDARD.c.id).where(_IS_DEFAULT).scalar_subquery()
 """The id of the plan of whoever was given no other."""
 
 _OTHER = repositories.alias("other")

@@ -150,7 +150,7 @@ def _size(visit: Visit, values: Mapping[str, str]) -> int | None:
     if found is None:
         raise InputInvalid(visit.text("Write a size such as 10 GB, or nothing for no limit."), field="storage")
     whole, part, unit = found.groups()
-    power = 1000 ** _POWERS[unit.lower()]
+    power: int = 1000 ** _POWERS[unit.lower()]
     return int(whole) * power + (int(part) * power // 10 ** len(part) if part else 0)
 
 
