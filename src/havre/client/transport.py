@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Self
 
 import httpx
+from httpcore._async.http11 import AsyncHTTP11Connection
 
 from havre import __version__
 from havre.client.certificates import HostCertificates, find
@@ -34,6 +35,10 @@ MAX_DOCUMENT = 8 * 1024 * 1024
 """Bytes of an answer that is read whole: token, list, manifest or error."""
 
 MAX_REDIRECTS = 8
+
+# The library reads 64 KB at a time, and what each read costs in it is most of what a pull costs. asyncio takes up to
+# 256 KB out of a socket at once. Should a later version not know this number, pulls are slower again and nothing else.
+AsyncHTTP11Connection.READ_NUM_BYTES = 256 * 1024
 
 BodyFactory = Callable[[], AsyncIterator[bytes]]
 """Opens a body from its beginning, so that a second try can send it again."""
