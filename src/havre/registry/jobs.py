@@ -53,7 +53,8 @@ class Jobs:
         """The next job for a worker called ``lease``; one that was begun too often is given up on the way."""
         now = self._clock()
         # Looked first: a worker with nothing to do must not write.
-        if not await self._metadata.read(lambda rows: waiting(rows, kinds, now)):
+        counts = await self._metadata.read(lambda rows: rows.jobs.counts())
+        if not counts.get(State.WAITING) and not counts.get(State.RUNNING):
             return None
         while True:
             job = await self._metadata.write(lambda rows: rows.jobs.claim(kinds, lease, now, now + LEASE))
@@ -98,14 +99,6 @@ class Jobs:
         await self._metadata.write(
             lambda rows: rows.jobs.settle(job.id, job.lease, state, message[:2000], at, attempts)
         )
-
-
-def waiting(rows: Rows, kinds: Collection[str], at: Instant) -> bool:
-    """Is there anything to take?"""
-    return any(
-        job.kind in kinds and (job.not_before <= at if job.state is State.WAITING else (job.lease_until or 0) < at)
-        for job in rows.jobs.page([State.WAITING, State.RUNNING], 0, MAX_WAITING)
-    )
 
 
 def order(rows: Rows, kind: str, key: str, payload: Mapping[str, Any], at: Instant) -> JobRecord:

@@ -36,8 +36,6 @@ class LayerPair:
     instruction: str
     before: bool
     after: bool
-    share: int
-    """Length of its bar, 1 to 100."""
     link: str
 
 

@@ -165,7 +165,6 @@ def _layers(visit: Visit, before: Subject, after: Subject) -> list[LayerPair]:
     ordered = [*(one for one in before.part.layers if one.digest in new)]
     ordered += [one for one in before.part.layers if one.digest not in new]
     ordered += [one for one in after.part.layers if one.digest not in old]
-    most = max([1, *(one.size for one in ordered)])
     base = {side: f"{image_path(visit, subject.reference)}/files" for side, subject in ((0, before), (1, after))}
     pairs = {}
     for one in ordered:
@@ -180,7 +179,6 @@ def _layers(visit: Visit, before: Subject, after: Subject) -> list[LayerPair]:
             one.instruction[:_LONGEST],
             one.digest in old,
             one.digest in new,
-            max(1, round(100 * one.size / most)),
             address,
         )
     return list(pairs.values())
