@@ -10,7 +10,8 @@ from sqlalchemy import text
 from havre.errors import Unavailable
 from havre.metadata import Database, Rows, upgrade
 from havre.metadata.postgresql import THREADS
-from tests.support.content import repository
+from havre.oci.names import Namespace
+from tests.support.content import linked_blob, person, repository
 from tests.support.databases import connected
 from tests.support.postgresql import Cluster
 from tests.support.writing import counted, upload
@@ -117,3 +118,22 @@ async def test_visitors_see_which_program_is_connected(postgresql: Database, url
             text("SELECT application_name FROM pg_stat_activity WHERE datname = current_database()")
         )
         assert set(names.scalars()) == {"havre"}
+
+
+async def test_pushes_to_one_namespace_do_not_wait_for_each_others_figures(postgresql: Database) -> None:
+    """Many links at once, each a unit of work of its own: all are counted, none starts anew often enough to fail."""
+    await postgresql.write(lambda rows: person(rows, "alice"))
+    made = [await postgresql.write(lambda rows, n=n: repository(rows, f"alice/r{n}").id) for n in range(4)]  # type: ignore[misc]
+
+    async def push(number: int) -> None:
+        await postgresql.write(lambda rows: linked_blob(rows, made[number % 4], f"{number:03}"))
+
+    await asyncio.gather(*(push(number) for number in range(80)))
+    quota = await postgresql.read(lambda rows: rows.quotas.of(Namespace("alice")))
+    assert quota is not None
+    assert quota.stored == 80 * 3
+    while await postgresql.write(lambda rows: rows.usage.fold()):
+        pass
+    quota = await postgresql.read(lambda rows: rows.quotas.of(Namespace("alice")))
+    assert quota is not None
+    assert quota.stored == 80 * 3
