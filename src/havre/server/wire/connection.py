@@ -7,9 +7,11 @@ that is not taken, and the time between requests.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 WRITE_HIGH = 512 * 1024
 """Bytes of an answer that wait for the client; beyond, the application waits."""
+
+_RESET = struct.pack("ii", 1, 0)
+"""Linger for no second: closing resets the connection."""
 
 log = logging.getLogger("havre.serve")
 
@@ -249,8 +254,11 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def abort(self) -> None:
-        """Break the connection."""
-        self._transport.abort()
+        """Break the connection, so that the client sees it broken and the kernel keeps none of what it did not take."""
+        if not self._transport.is_closing():
+            with contextlib.suppress(OSError):
+                self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._transport.abort()
 
     # ---------------------------------------------------------------- time
 
