@@ -106,7 +106,7 @@ def test_on_paper_only_the_content_is_left(harbour: Harbour, open_browser: Calla
     page.emulate_media(media="print")
     for part in (".top", ".bottom", ".tabs", ".copy"):
         assert page.locator(f"{part}:visible").count() == 0, part
-    expect(page.get_by_role("heading", name="Lighthouse")).to_be_visible()
+    expect(page.get_by_role("heading", name="Lighthouse", exact=True)).to_be_visible()
 
 
 def test_forced_colours_keep_borders(harbour: Harbour, open_browser: Callable[..., Page]) -> None:
