@@ -60,6 +60,18 @@ PICTURES = (
 ON_PHONES = ("home", "repository", "image", "compare")
 
 
+def count(server: HavreProcess) -> None:
+    """Have the administration's figures counted anew, and wait for them."""
+    with Crane(server, CREW.keeper, CREW.password) as crane:
+        crane.send("/admin/count")
+        deadline = time.monotonic() + 30
+        while (
+            "<dt>Stored</dt><dd>0 B" in crane.read("/admin?lang=en").replace("\u00a0", " ")
+            and time.monotonic() < deadline
+        ):
+            time.sleep(0.2)
+
+
 def give_a_past(database: Path) -> None:
     """Ages, pulls and stars, as years of use would leave them. The server must not run."""
     now = int(time.time() * 1000)
@@ -175,6 +187,7 @@ def main() -> int:
         give_a_past(server.data / "havre.db")
         IMAGES.mkdir(parents=True, exist_ok=True)
         with server, sync_playwright() as playwright:
+            count(server)
             browser = playwright.chromium.launch(executable_path=str(require("chromium")), args=FLAGS)
             for scheme in ("light", "dark"):
                 wide, narrow = folder / scheme, folder / f"{scheme}-phone"
