@@ -74,7 +74,8 @@ def response(error: Exception, request: Request, external_url: str) -> Response:
     """The answer to give for ``error``."""
     shown = explain(error, request)
     if isinstance(shown, OverPlan):
-        shown = OverPlan(f"{shown.message}; see {urls.origin(request, external_url)}/settings/usage")
+        where = f"{urls.origin(request, external_url)}/settings/usage"
+        shown = OverPlan(f"{shown.message}; see {where}", detail=shown.detail)
     return Response(
         shown.status,
         [("content-type", "application/json"), *headers(shown, request, external_url)],

@@ -296,16 +296,16 @@ def _columns() -> None:
         for column in columns:
             op.add_column(table, column)
     op.create_index(op.f("ix_repositories_updated"), "repositories", ["updated"])
-    for columns in (["pulls", "stars"], ["stars"], ["namespace_id", "updated"]):
-        op.create_index(op.f(f"ix_repositories_{'_'.join(columns)}"), "repositories", columns)
+    for names in (["pulls", "stars"], ["stars"], ["namespace_id", "updated"]):
+        op.create_index(op.f(f"ix_repositories_{'_'.join(names)}"), "repositories", names)
     there = text("deleted IS NOT NULL")
     op.create_index(
         op.f("ix_repositories_deleted"), "repositories", ["deleted"], sqlite_where=there, postgresql_where=there
     )
     op.execute("UPDATE tags SET size = (SELECT total_size FROM manifests WHERE manifests.id = tags.manifest_id)")
     op.drop_index(op.f("ix_tags_repository_id_updated"), "tags")
-    for column in ("updated", "size", "pulled"):
-        op.create_index(op.f(f"ix_tags_repository_id_{column}_name"), "tags", ["repository_id", column, "name"])
+    for order in ("updated", "size", "pulled"):
+        op.create_index(op.f(f"ix_tags_repository_id_{order}_name"), "tags", ["repository_id", order, "name"])
     op.create_index(op.f("ix_uploads_repository"), "uploads", ["repository"])
     op.create_index(op.f("ix_users_plan_id"), "users", ["plan_id"])
 
