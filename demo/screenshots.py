@@ -23,7 +23,8 @@ from tests.support.requirements import require
 from tests.support.server import HavreProcess
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-CREW = Crew("marin", "elise", "keeper")
+HOST = "havre.example.org"
+CREW = Crew("marin", "elise", "keeper", host=HOST)
 MORE = ("corentin", "maelle", "ronan")
 WEIGHT = 50
 """How many times larger the layers are than in tests: some megabytes each."""
@@ -92,7 +93,12 @@ def give_a_past(database: Path) -> None:
                 "UPDATE tags SET updated = ?, pulls = ?, pulled = ? WHERE id = ?",
                 (pushed - age * 9 * DAY, pulls // (age + 2), now - (age + 1) * 3600 * 1000, tag),
             )
-        for fan in people[: 1 + at % len(people)]:
+        manifests = connection.execute(
+            "SELECT id FROM manifests WHERE repository_id = ? ORDER BY id DESC", (repository,)
+        )
+        for age, (manifest,) in enumerate(manifests.fetchall()):
+            connection.execute("UPDATE manifests SET created = ? WHERE id = ?", (pushed - age * 9 * DAY, manifest))
+        for fan in people[: 2 + (3 * at + 3) % len(people)]:
             connection.execute("INSERT OR IGNORE INTO stars VALUES (?, ?, ?)", (fan, repository, now - at * DAY))
         connection.execute(
             "UPDATE repositories SET stars = (SELECT count(*) FROM stars WHERE repository_id = id) WHERE id = ?",
@@ -152,7 +158,7 @@ def draw(browser: Browser, server: HavreProcess, size: dict[str, int], scheme: s
 
 def phones(browser: Browser, folder: Path, scheme: str, target: Path) -> None:
     """Some narrow pictures side by side, in one."""
-    ground = "#dff0f3" if scheme == "light" else "#0e242c"
+    ground = "#dff0f3" if scheme == "light" else "#24505e"
     shown = "".join(
         f'<img src="data:image/png;base64,{base64.b64encode((folder / f"{name}.png").read_bytes()).decode()}">'
         for name in ON_PHONES
@@ -177,7 +183,7 @@ def shrink(picture: Path) -> None:
 def main() -> int:
     """Write every picture."""
     folder = Path(tempfile.mkdtemp(prefix="havre-screenshots-"))
-    server = HavreProcess(folder / "havre", external_url="https://havre.example.org")
+    server = HavreProcess(folder / "havre", external_url=f"https://{HOST}")
     try:
         for name in (CREW.owner, CREW.other, *MORE):
             server.add_user(name, CREW.password)

@@ -57,6 +57,8 @@ class Crew:
     other: str = "bobby"
     keeper: str = "carol"
     password: str = "correct horse 9"
+    host: str = ""
+    """As the overviews name this registry; empty: as it is."""
 
 
 @dataclass(frozen=True)
@@ -259,7 +261,9 @@ def stock(havre: HavreProcess, crew: Crew | None = None, weight: int = 1) -> Non
         subject = documents.descriptor(first.content, documents.OCI_MANIFEST)
         crane.attach(name, subject, SIGNATURE, b'{"critical":{"type":"cosign container image signature"}}')
         crane.attach(name, subject, SBOM, json.dumps({"spdxVersion": "SPDX-2.3", "about": index}).encode())
-        crane.describe(name, "Lights up when a service goes dark", README.format(host=havre.host, owner=owner))
+        crane.describe(
+            name, "Lights up when a service goes dark", README.format(host=crew.host or havre.host, owner=owner)
+        )
         crane.pull(name, "latest", 7)
         crane.push(f"{owner}/tide-tables", small("tides", weight, "tides").image(), "latest", "2026")
         crane.describe(f"{owner}/tide-tables", "High and low water for every harbour of the coast")
