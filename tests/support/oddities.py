@@ -10,7 +10,7 @@ from havre.server.http import Receive, Scope, Send
 from havre.server.wire.limits import Limits
 from havre.server.wire.processes import Parent, Service
 
-LIMITS = Limits(idle=3, head=2, exchange=2, linger=2, connections=20, active=4)
+LIMITS = Limits(idle=3, head=2, exchange=2, linger=2, rate=1000, connections=20, active=4)
 
 
 class Oddities:

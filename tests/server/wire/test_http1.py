@@ -384,6 +384,43 @@ def test_a_body_that_stops_to_arrive(server: Oddities) -> None:
     until(lambda: "88\n" in (server.folder / "left").read_text())
 
 
+def test_a_body_that_crawls(server: Oddities) -> None:
+    with server.connect() as wire:
+        wire.send(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 100000\r\n\r\n")
+        ended = select.poll()
+        ended.register(wire.socket, select.POLLIN)
+        sent = 0
+        while not ended.poll(100):  # ten bytes a second: never silent, never done
+            wire.socket.send(b"x")
+            sent += 1
+            assert sent < PATIENCE * 10
+    until(lambda: any(int(line) >= sent - 1 for line in (server.folder / "left").read_text().split()[-1:]))
+
+
+def test_a_body_that_is_slow_but_moves(server: Oddities) -> None:
+    with server.connect() as wire:
+        wire.send(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 30000\r\n\r\n")
+        quiet = select.poll()
+        quiet.register(wire.socket, select.POLLIN)
+        for _ in range(50):
+            assert not quiet.poll(100)  # five seconds in all, at six times the rate that is asked for
+            wire.send(bytes(600))
+        assert wire.answer()[0] == 200
+
+
+def test_an_answer_that_is_taken_at_a_crawl(server: Oddities) -> None:
+    with server.connect(receive_buffer=4096) as wire:
+        wire.send(b"GET /file?,, HTTP/1.1\r\n" + HOST + b"\r\n")
+        broken = select.poll()
+        broken.register(wire.socket, 0)
+        for _ in range(PATIENCE * 10):
+            if broken.poll(100):
+                break
+            wire.socket.recv(10)
+        else:
+            pytest.fail("the server went on for ever")
+
+
 @pytest.mark.parametrize("path", ["/flood", "/file?,,"])
 def test_an_answer_that_is_not_taken(server: Oddities, path: str) -> None:
     with server.connect(receive_buffer=4096) as wire:

@@ -51,6 +51,9 @@ class Connection(asyncio.BufferedProtocol):
         self._stage = Stage.IDLE
         self._since = worker.now
         self._unsent = 0
+        self._moved = 0
+        self._slow = 0.0
+        self._seen = worker.now
 
     # ---------------------------------------------------------------- called by the loop
 
@@ -70,7 +73,7 @@ class Connection(asyncio.BufferedProtocol):
         """Bytes have arrived."""
         if self._deaf:
             return
-        self.progressed()
+        self.progressed(nbytes)
         if self._stage is Stage.IDLE:
             self._enter(Stage.HEAD)
         self._reader.feed(self.worker.buffer[:nbytes])
@@ -197,6 +200,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         """Write, without waiting."""
+        self._unsent += len(data)
         self._transport.write(data)
 
     def check(self) -> None:
@@ -267,23 +271,25 @@ class Connection(asyncio.BufferedProtocol):
         """Is nothing going on?"""
         return self._stage is Stage.IDLE
 
-    def progressed(self) -> None:
-        """Bytes moved."""
+    def progressed(self, count: int = 0) -> None:
+        """Bytes moved, ``count`` of them."""
+        self._moved += count
         if self._stage is Stage.EXCHANGE:
             self._since = self.worker.now
 
     def _enter(self, stage: Stage) -> None:
         self._stage = stage
         self._since = self.worker.now
+        self._moved, self._slow = 0, 0.0
 
     def look_at_the_clock(self) -> None:
         """End what takes too long; called every second."""
-        unsent = self._transport.get_write_buffer_size()
-        if unsent < self._unsent or (self._stage is Stage.EXCHANGE and not self._client_is_slow()):
-            self.progressed()
+        unsent, slow = self._transport.get_write_buffer_size(), self._client_is_slow()
+        if unsent < self._unsent or (self._stage is Stage.EXCHANGE and not slow):
+            self.progressed(max(0, self._unsent - unsent))  # of what was there and what was written since
         self._unsent = unsent
         allowed = self.worker.limits.seconds(self._stage)
-        if self.worker.now - self._since <= allowed:
+        if self.worker.now - self._since <= allowed and not (slow and self._crawls(allowed)):
             return
         if self._stage is Stage.HEAD:
             self.refuse(408, f"the head of a request has {allowed:g} seconds to arrive")
@@ -291,6 +297,15 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.close()
         else:
             self.abort()
+
+    def _crawls(self, span: float) -> bool:
+        """Have too few bytes moved in ``span`` seconds of waiting for this client? Looked at every second of them."""
+        self._slow += min(1.0, self.worker.now - self._seen)
+        self._seen = self.worker.now
+        if self._stage is not Stage.EXCHANGE or self._slow < span:
+            return False
+        moved, self._moved, self._slow = self._moved, 0, 0.0
+        return moved < self.worker.limits.rate * span
 
     def _client_is_slow(self) -> bool:
         """Is it the client that keeps this exchange from going on?"""

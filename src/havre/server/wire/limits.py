@@ -28,6 +28,10 @@ class Limits:
     exchange: float = 60
     """Without a byte of a body that is waited for, or without one taken of an answer."""
     linger: float = 10
+    rate: float = 256
+    """Bytes a second that a body we wait for, or an answer that is being taken, moves at least, measured over spans of
+    ``exchange`` seconds in which the client keeps us waiting: or a byte a minute would hold a place for ever. 0: any.
+    """
     connections: int = 4096
     """Open at a time. Beyond, one that is idle makes room; if there is none, the new one is refused."""
     active: int = 512

@@ -43,7 +43,7 @@ async def send_file(connection: Connection, head: bytes, descriptor: int, offset
                 connection.abort()
                 raise RuntimeError(f"the file ends {end - offset} bytes early")
             offset += sent
-            connection.progressed()
+            connection.progressed(sent)
             if sent == AT_ONCE:
                 await asyncio.sleep(0)
     except (BrokenPipeError, ConnectionResetError) as error:
