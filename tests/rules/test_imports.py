@@ -18,6 +18,8 @@ INWARD = {
     "metadata": {"access", "registry", "oci", "errors", "config"},
     # Reads what someone packed, in a process of its own: it needs the meaning, and neither bytes' store nor rows.
     "layers": {"registry", "oci", "errors", "config"},
+    # What an operator does to the whole: it needs bytes and rows, and nothing of the wire.
+    "upkeep": {"storage", "metadata", "access", "registry", "oci", "errors", "config"},
     # One process, two halves: the server's composition root mounts the pages, the pages use its addresses.
     "server": {"web", "layers", "storage", "metadata", "access", "registry", "oci", "errors", "config"},
     "web": {"server", "layers", "storage", "metadata", "access", "registry", "oci", "errors", "config"},

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "serve": "Serve the registry, the pages and the API.",
     "user": "Add, list, disable accounts; set a new password.",
     "plan": "List, define and give plans to accounts.",
+    "rows": "Move all rows between SQLite and PostgreSQL.",
     "config": "Check, show and describe the settings.",
     "login": "Sign in to a registry and remember it.",
     "logout": "Forget a registry's sign-in.",

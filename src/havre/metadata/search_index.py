@@ -101,6 +101,17 @@ def create(connection: Connection) -> None:
     """Make the index and fill it, and count what is there: for migrations."""
     for statement in SQLITE if connection.dialect.name == "sqlite" else POSTGRESQL:
         connection.exec_driver_sql(statement)
+    _fill(connection)
+
+
+def rebuild(connection: Connection) -> None:
+    """Forget everything and make it again from the rows."""
+    connection.exec_driver_sql("DELETE FROM search")
+    connection.execute(delete(repository_facets))
+    _fill(connection)
+
+
+def _fill(connection: Connection) -> None:
     for repository_id in connection.scalars(select(repositories.c.id)).all():
         refresh(connection, repository_id)
     last = 0

@@ -33,8 +33,10 @@ _REVISION = "SELECT version_num FROM alembic_version"
 _log = logging.getLogger("havre.metadata")
 
 
-def upgrade(url: str) -> None:
+def upgrade(url: str, to: str = HEAD) -> None:
     """Bring the database at ``url`` to ``HEAD``, creating it if need be; does nothing, quickly, if it is there.
+
+    ``to`` is an older schema where rows of that one are to be read in; a database that is past it stays as it is.
 
     Several processes may call this at once: one works, the others wait. All or nothing: a crash in the middle leaves
     the former schema. Raises ConfigError if a newer Havre has written the database, StorageFull or Unavailable.
@@ -42,7 +44,7 @@ def upgrade(url: str) -> None:
     address = parse_url(url)
     try:
         if not is_current(url):
-            _run_alembic(address)
+            _run_alembic(address, to)
     except (OSError, *DATABASE_ERRORS) as error:
         failure = unavailable("the database can not be opened") if isinstance(error, OSError) else translated(error)
         raise failure from error
@@ -72,6 +74,11 @@ def upgrade_in_child(url: str) -> None:
 
 def is_current(url: str) -> bool:
     """Is the schema at ``HEAD``? One query, without Alembic. Raises ConfigError if it is newer, or Unavailable."""
+    return revision_of(url) == HEAD
+
+
+def revision_of(url: str) -> str:
+    """The schema of the database, empty where there is none. Raises ConfigError if it is newer, or Unavailable."""
     address = parse_url(url)
     try:
         revision = (
@@ -84,7 +91,7 @@ def is_current(url: str) -> bool:
             f"the database has schema {revision}, this version of Havre knows schemas up to {HEAD}:"
             " install the newer version again, or restore the backup made before its upgrade"
         )
-    return revision == HEAD
+    return revision
 
 
 def _sqlite_revision(address: URL) -> str:
@@ -122,7 +129,7 @@ def _postgresql(address: URL) -> Iterator[Engine]:
         engine.dispose()
 
 
-def _run_alembic(address: URL) -> None:
+def _run_alembic(address: URL, to: str) -> None:
     """Run what is missing in one transaction, as the only process that does."""
     if address.get_backend_name() == "sqlite":
         path = database_file(address)
@@ -135,7 +142,7 @@ def _run_alembic(address: URL) -> None:
                 raw.execute("PRAGMA foreign_keys = OFF")
                 raw.execute("BEGIN IMMEDIATE")
                 try:
-                    _alembic(connection)
+                    _alembic(connection, to)
                     raw.commit()
                 finally:
                     raw.rollback()
@@ -144,10 +151,10 @@ def _run_alembic(address: URL) -> None:
         return
     with _postgresql(address) as engine, engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-        _alembic(connection)
+        _alembic(connection, to)
 
 
-def _alembic(connection: Connection) -> None:
+def _alembic(connection: Connection, to: str) -> None:
     # Alembic reads the revision itself, in our transaction: whoever waited for the lock finds nothing left to do.
     from alembic import command
     from alembic.config import Config
@@ -155,8 +162,8 @@ def _alembic(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    _log.info("the database has schema %s", HEAD)
+    command.upgrade(config, to)
+    _log.info("the database has schema %s", to)
 
 
 def _upgrade_and_report(url: str, pipe: int) -> int:
