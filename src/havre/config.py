@@ -197,6 +197,7 @@ class Config:
         "reject", ("reject", "accept"), "Manifests that point at content this registry does not hold."
     )
     session_days: int = _limit(30, 1, 365, "Days after which a browser that was not seen has to sign in again.")
+    signups_per_address: int = _limit(20, 1, 10_000, "Accounts that one address may ask for in a quarter of an hour.")
     manifest_max: int = _limit(4 * 1024 * 1024, 64 * 1024, 32 * 1024 * 1024, "Largest manifest accepted, in bytes.")
     audit_days: int = _limit(365, 1, 3650, "Days for which the audit trail is kept.")
     undo_days: int = _limit(7, 1, 90, "Days for which a deleted repository can be restored.")
@@ -216,6 +217,24 @@ class Config:
         24, 1, 24 * 30, "Hours after which an upload that nobody goes on with is removed."
     )
     uploads_per_account: int = _limit(100, 1, 10_000, "Uploads that one account may have in flight at once.")
+    upload_bytes_per_account: int = _limit(
+        2**40, 2**20, 2**60, "Bytes of unfinished uploads that one account may have at once."
+    )
+    requests_per_address: int = _limit(
+        30_000, 0, 10**9, "Requests a minute from one address (an IPv6 /64 is one) to each worker; 0: any number."
+    )
+    requests_per_account: int = _limit(
+        60_000, 0, 10**9, "Requests a minute by one account to each worker; 0: any number."
+    )
+    pulls_per_address: int = _limit(
+        0, 0, 10**9, "Manifests that one address may get in six hours without signing in, from each worker; 0: any number."
+    )
+    pulls_per_account: int = _limit(
+        0, 0, 10**9, "Manifests that one account may get in six hours, from each worker; 0: any number."
+    )
+    slowest_client: int = _limit(
+        256, 0, 10**6, "Bytes a second below which a body or an answer is given up after a minute; 0: any pace."
+    )
     smtp_url: str = _setting(
         "",
         _text("must be smtp://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST", r"smtps?://[^\s/]+/?"),
@@ -243,6 +262,12 @@ class Config:
         "Networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
         {"type": ["array", "string"], "items": {"type": "string"}},
         shown_default="none",
+    )
+    user: str = _setting(
+        "",
+        _text("must be the name of an account of this machine", r"[A-Za-z_][A-Za-z0-9_.-]{0,31}"),
+        "Account of this machine to serve as, after the port and the certificate were opened as root.",
+        shown_default="the one that starts the server",
     )
     log_format: str = _option("text", ("text", "json"), "Lines for people, or one JSON object per line.")
     log_level: str = _option("info", ("debug", "info", "warning", "error"), "The least serious of what is logged.")

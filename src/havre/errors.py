@@ -29,6 +29,7 @@ classes from the wire. ``code`` is always one of the fourteen codes of the OCI d
     ├── Unsupported                 405 UNSUPPORTED
     ├── InputInvalid                400 UNSUPPORTED
     ├── TooManyRequests             429 TOOMANYREQUESTS
+    │   ├── UploadsFull             429 TOOMANYREQUESTS
     │   └── Unavailable             503 TOOMANYREQUESTS
     ├── Unreachable                 502 UNSUPPORTED
     ├── ClientGone                  400 BLOB_UPLOAD_INVALID   (never reaches anyone: the caller has left)
@@ -240,6 +241,10 @@ class TooManyRequests(HavreError):
     def __init__(self, message: str, *, retry_after: int = 1, detail: object = None) -> None:
         super().__init__(message, detail=detail)
         self.retry_after = retry_after
+
+
+class UploadsFull(TooManyRequests):
+    """An account has too many bytes in unfinished uploads. The upload that would be too much is gone."""
 
 
 class Unavailable(TooManyRequests):

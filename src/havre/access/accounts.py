@@ -14,6 +14,7 @@ from havre.access.audit import OPERATOR, record
 from havre.access.passwords import Passwords, check_password
 from havre.access.ports import Metadata, Rows
 from havre.access.records import User
+from havre.access.throttle import SignUp
 from havre.errors import Conflict, Denied, InputInvalid
 from havre.oci.names import OFFICIAL
 from havre.registry.audit import Author
@@ -69,17 +70,25 @@ class Accounts:
         *,
         signup: str = "open",
         visibility: Visibility = Visibility.PUBLIC,
+        signups: int = 20,
     ) -> None:
         self._metadata = metadata
         self._passwords = passwords
         self._clock = clock
         self._visibility = visibility
+        self._signups = signups
         self.signup = signup
 
     async def sign_up(self, name: str, email: str, password: str, address: str = "") -> User:
-        """Create an account for someone who asks for one. Raises as ``create`` does, and Denied if sign-up is closed."""
+        """Create an account for someone who asks for one. Raises as ``create`` does, Denied if sign-up is closed, and
+        TooManyRequests after ``signups`` accounts from one address.
+        """
         if self.signup != "open":
             raise Denied("this registry does not take new accounts by itself: ask an administrator for one")
+        check_password(password, check_name(name))
+        check_email(email)
+        # What breaks a rule costs and tells nothing. What does not is counted, be the name taken or not.
+        await self._metadata.write(lambda rows: self._count(rows, address), durable=False)
         return await self._create(name, email, password, is_admin=False, first=False, by=None, address=address)
 
     async def create(
@@ -187,6 +196,11 @@ class Accounts:
             return user
 
         return await self._metadata.write(work)
+
+    def _count(self, rows: Rows, address: str) -> None:
+        attempt, now = SignUp(address, self._signups), self._clock()
+        attempt.check(rows.login_failures, now)
+        attempt.failed(rows.login_failures, now)
 
     async def _set_disabled(self, name: str, *, disabled: bool) -> User:
         now = self._clock()

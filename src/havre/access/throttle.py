@@ -67,7 +67,7 @@ class _Counted:
             failures, start = counts.get(key, (0, now))
             if failures >= limit:
                 seconds = max(1, (start + WINDOW - now + 999) // 1000)
-                raise TooManyRequests(self.refusal(_in_words(seconds)), retry_after=seconds)
+                raise TooManyRequests(self.refusal(in_words(seconds)), retry_after=seconds)
         return counts.get(keys[0], (0, now))[0]
 
     def failed(self, rows: LoginFailureRows, now: Instant) -> None:
@@ -92,7 +92,7 @@ class Attempt(_Counted):
     @property
     def keys(self) -> tuple[str, str]:
         """Account and address, address alone."""
-        network = _network(self.address)
+        network = network_of(self.address)
         return _key("account", self.account, network), _key("address", network)
 
     @property
@@ -119,7 +119,7 @@ class CodeAttempt(_Counted):
     @property
     def keys(self) -> tuple[str, str]:
         """Account and address, account alone."""
-        return _key("code", self.account, _network(self.address)), _key("codes", self.account)
+        return _key("code", self.account, network_of(self.address)), _key("codes", self.account)
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -141,7 +141,7 @@ class MailRequest(_Counted):
     @property
     def keys(self) -> tuple[str, str]:
         """Account, address."""
-        return _key("mail", self.account), _key("mails", _network(self.address))
+        return _key("mail", self.account), _key("mails", network_of(self.address))
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -153,13 +153,35 @@ class MailRequest(_Counted):
         return f"several mails were asked for already: look for them, or try again in {wait}"
 
 
+@dataclass(frozen=True, slots=True)
+class SignUp(_Counted):
+    """One attempt to make an account from ``address``, of ``most`` that are allowed; ten times as many from around it."""
+
+    address: str
+    most: int
+
+    @property
+    def keys(self) -> tuple[str, str]:
+        """The address, the network around it."""
+        return _key("signup", network_of(self.address)), _key("signups", _around(self.address))
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Accounts."""
+        return self.most, 10 * self.most
+
+    def refusal(self, wait: str) -> str:
+        """Says nothing about who did what."""
+        return f"many accounts were asked for from your address; try again in {wait}, or ask an administrator for one"
+
+
 def _key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 @lru_cache(maxsize=1024)
-def _network(address: str) -> str:
-    """The address itself, or the /64 of an IPv6 address, which is what one customer gets."""
+def network_of(address: str) -> str:
+    """What is counted as one: the address itself, or the /64 of an IPv6 address, which is what one customer gets."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -168,9 +190,22 @@ def _network(address: str) -> str:
         return str(parsed)
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed), 64), strict=False))
+    return str(ipaddress.ipnetwork_of((int(parsed), 64), strict=False))
 
 
-def _in_words(seconds: int) -> str:
+def _around(address: str) -> str:
+    """The network that an address lies in: /24, or /48 of IPv6, which is the most that one customer gets."""
+    network = network_of(address)
+    try:
+        found = ipaddress.ip_network(network)
+    except ValueError:
+        return network
+    return str(found.supernet(new_prefix=24 if found.version == 4 else 48))
+
+
+def in_words(seconds: int) -> str:
+    """A time to wait, rounded up."""
     minutes = (seconds + 59) // 60
+    if minutes >= 120:
+        return f"{(minutes + 59) // 60} hours"
     return f"{seconds} seconds" if seconds < 60 else "a minute" if minutes == 1 else f"{minutes} minutes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
 from havre.metadata.schema import uploads
 from havre.oci.digest import Digest
@@ -37,6 +37,8 @@ _EXPIRED = (
     .limit(bindparam("limit"))
 )
 _KNOWN = select(uploads.c.id).where(uploads.c.id.in_(bindparam("upload_ids", expanding=True)))
+_SIZE = case((uploads.c.received > uploads.c.size, uploads.c.received), else_=uploads.c.size)
+_WEIGH = select(func.coalesce(func.sum(_SIZE), 0))
 _COUNT = select(func.count()).select_from(uploads)
 
 # Ids in one statement; both engines allow more.
@@ -115,6 +117,11 @@ class UploadRows:
     def count(self, user_id: int | None) -> int:
         """How many uploads this account has in flight; None counts those of nobody."""
         return self._connection.execute(_COUNT.where(uploads.c.user_id == user_id)).scalar_one()
+
+    def weigh(self, user_id: int | None, but: str) -> int:
+        """Bytes that this account's uploads have, as far as is known, without the upload ``but``."""
+        statement = _WEIGH.where(uploads.c.user_id == user_id, uploads.c.id != but)
+        return int(self._connection.execute(statement).scalar_one())
 
 
 def _prefixes(upload: UploadRecord) -> str:

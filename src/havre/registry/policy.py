@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from havre.errors import Denied, ManifestBlobUnknown, TooManyRequests
+from havre.errors import Denied, ManifestBlobUnknown, TooManyRequests, UploadsFull
 from havre.oci.digest import Digest
 from havre.oci.manifest import Manifest
 from havre.oci.mediatypes import may_be_elsewhere
@@ -47,5 +47,15 @@ def check_uploads(running: int, limit: int) -> None:
         raise TooManyRequests(
             f"{running} uploads of this account are unfinished, at most {limit} may be;"
             " finish or cancel some, or wait until they expire",
+            retry_after=30,
+        )
+
+
+def check_in_flight(size: int, others: int, limit: int) -> None:
+    """Refuse an upload that would have ``size`` bytes beside the account's other unfinished ones; raises UploadsFull."""
+    if size + others > limit:
+        raise UploadsFull(
+            f"unfinished uploads of one account may have {limit} bytes together, and this one would make it"
+            f" {size + others}; finish or cancel others first, or ask an administrator to raise that limit",
             retry_after=30,
         )

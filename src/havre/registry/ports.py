@@ -247,6 +247,9 @@ class UploadRows(Protocol):
     def count(self, user_id: int | None) -> int:
         """How many uploads this account has in flight."""
 
+    def weigh(self, user_id: int | None, but: str) -> int:
+        """Bytes that this account's uploads have, as far as is known, without the upload ``but``."""
+
 
 class AuditRows(Protocol):
     """The audit trail, as far as rules write it; ``havre.access.ports`` reads it."""

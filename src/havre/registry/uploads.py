@@ -20,13 +20,14 @@ from havre.errors import (
     SizeInvalid,
     UploadBusy,
     UploadRangeInvalid,
+    UploadsFull,
     UploadUnknown,
 )
 from havre.oci.digest import ALGORITHMS, Digest, Hasher
 from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange
 from havre.registry.naming import ensure, pushable
-from havre.registry.policy import check_uploads
+from havre.registry.policy import check_in_flight, check_uploads
 from havre.registry.ports import Body, Clock, Metadata, Rows, UploadStore
 from havre.registry.quotas import bounded, check_finish, check_size, check_start
 from havre.registry.records import BlobRecord, UploadRecord
@@ -41,10 +42,18 @@ _ID = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """How many uploads an account may have in flight, and for how many milliseconds one may rest."""
+    """How many uploads an account may have in flight, for how many milliseconds one may rest, and how many bytes all of
+    an account may have together.
+    """
 
     per_account: int = 100
     expiry: int = 24 * 3600 * 1000
+    in_flight: int = 2**40
+
+    @property
+    def share(self) -> int:
+        """Bytes that each upload may have without a look at the others."""
+        return max(1, self.in_flight // self.per_account)
 
 
 class Uploads:
@@ -98,7 +107,8 @@ class Uploads:
         ``span`` is where the client says that they lie, ``announced`` how many come (0: not told). Raises
         UploadRangeInvalid if that is not where the upload ends, SizeInvalid if there are more or fewer bytes than it
         says (none of them count then), UploadBusy when another request is appending, ClientGone if the client leaves
-        (the bytes that came are kept for a resume), OverPlan if the plan has no room for so much: the upload is gone.
+        (the bytes that came are kept for a resume), OverPlan if the plan has no room for so much, UploadsFull if the
+        account has too much in flight: the upload is gone.
         """
         _check_start(upload, span)
         hasher = await self._hasher(upload, upload.algorithm)
@@ -160,17 +170,40 @@ class Uploads:
                 return removed + await self._store.stale(self._known)
 
     async def _append(self, upload: UploadRecord, body: Body, hasher: Hasher, announced: int) -> int:
-        """Have the store take the body, as far as the plan has room for it; returns the upload's size."""
+        """Have the store take the body, as far as there is room for it; returns the upload's size."""
         self._arriving[upload.id] = hasher
+        modest = bool(announced) and upload.size + announced <= self._limits.share
         try:
-            if upload.room is None:
+            if upload.room is None and modest:
                 return await self._store.append(upload.id, upload.size, body, hasher)
             async with self._within_plan(upload):
+                if not modest:
+                    body = self._watched(upload, body, announced)
+                if upload.room is None:
+                    return await self._store.append(upload.id, upload.size, body, hasher)
                 check_size(upload.repository, upload.room, upload.size + announced)
                 within = bounded(body, upload.repository, upload.room, upload.size)
                 return await self._store.append(upload.id, upload.size, within, hasher)
         finally:
             self._arriving.pop(upload.id, None)
+
+    async def _watched(self, upload: UploadRecord, body: Body, announced: int) -> AsyncIterator[bytes]:
+        """The body, with a look at the account's other uploads each time that it outgrows its share once more."""
+        limits, size = self._limits, upload.size
+        looked = 0 if size + announced > limits.share else limits.share
+        if not looked:
+            await self._check_in_flight(upload, size + announced)
+            looked = size + max(announced, limits.share)
+        async for piece in body:
+            size += len(piece)
+            if size > looked:
+                await self._check_in_flight(upload, size)
+                looked = size + limits.share
+            yield piece
+
+    async def _check_in_flight(self, upload: UploadRecord, size: int) -> None:
+        others = await self._metadata.read(lambda rows: rows.uploads.weigh(upload.user_id, upload.id))
+        check_in_flight(size, others, self._limits.in_flight)
 
     def arriving(self) -> dict[str, int]:
         """Uploads whose bytes come in here and now, and how many there are so far."""
@@ -188,7 +221,7 @@ class Uploads:
         """What outgrows the plan can never be finished: its bytes go at once."""
         try:
             yield
-        except OverPlan:
+        except (OverPlan, UploadsFull):
             self._hashers.pop(upload.id, None)
             await self._forget(upload.id)
             raise

@@ -18,11 +18,12 @@ from havre.access.departure import Departure
 from havre.access.passkeys import Passkeys
 from havre.access.passwords import Passwords
 from havre.access.plans import Plans
+from havre.access.rates import PullLimits, RequestRates
 from havre.access.recovery import Recovery
 from havre.access.second_factor import SecondFactors
 from havre.access.sessions import Sessions
 from havre.config import Config
-from havre.errors import Unsupported
+from havre.errors import TooManyRequests, Unsupported
 from havre.layers.workshop import Workshop
 from havre.metadata.engine import Database
 from havre.registry.blobs import Blobs
@@ -65,6 +66,9 @@ Endpoint = Callable[["App", Request], Awaitable[Response]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 API = "/api/"
+
+_UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Who watches whether the server is well should hear so at any time."""
 
 
 def now() -> Instant:
@@ -110,9 +114,12 @@ class App:
     def _wire_access(self) -> None:
         config, database, clock = self.config, self.database, self.clock
         passwords = Passwords()
+        visibility, signups = Visibility(config.default_visibility), config.signups_per_address
         self.accounts = Accounts(
-            database, passwords, clock, signup=config.signup, visibility=Visibility(config.default_visibility)
+            database, passwords, clock, signup=config.signup, visibility=visibility, signups=signups
         )
+        self.rates = RequestRates(config.requests_per_address, config.requests_per_account, clock)
+        self.pull_limits = PullLimits(config.pulls_per_address, config.pulls_per_account, clock)
         self.access_tokens = AccessTokens(database, clock)
         self.credentials = Credentials(database, passwords, self.access_tokens, clock)
         self.sessions = Sessions(database, clock, config.session_days)
@@ -127,7 +134,8 @@ class App:
 
     def _wire_registry(self) -> None:
         config, database, clock = self.config, self.database, self.clock
-        limits = UploadLimits(config.uploads_per_account, config.upload_expiry_hours * 3600 * 1000)
+        expiry = config.upload_expiry_hours * 3600 * 1000
+        limits = UploadLimits(config.uploads_per_account, expiry, config.upload_bytes_per_account)
         self.repositories = Repositories(database, clock)
         self.renames = Renames(database, clock)
         self.deletion = Deletion(database, clock, config.undo_days)
@@ -182,6 +190,13 @@ class App:
 
     async def _answer(self, request: Request, send: Send) -> None:
         path = request.path
+        try:
+            if path not in _UNCOUNTED:
+                self.rates.check_address(request.client_address)
+        except TooManyRequests as error:
+            # Told shortly, whatever was asked for: this is the answer to what is too much.
+            await errors.response(error, request, self.config.external_url)(request.scope, send)
+            return
         if path.startswith(V2) or path == "/v2":
             response = await self._registry(request)
         elif path in self._fixed:

@@ -90,6 +90,7 @@ class Dispatcher:
             if found is not None:
                 visit.actor, visit.session = found
                 visit.front.actor_name = visit.actor.name
+                self._app.rates.check_account(visit.actor.user_id)
 
     async def _check(self, visit: Visit, row: Row) -> Response | None:
         """What the visitor gets instead of the page, or None if they get the page."""

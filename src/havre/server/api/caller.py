@@ -44,6 +44,7 @@ async def caller(request: Request) -> Actor:
     else:
         actor = await _by_session(app, request)
     prepared.actor_name = actor.name
+    app.rates.check_account(actor.user_id)
     return actor
 
 

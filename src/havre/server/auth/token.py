@@ -47,6 +47,7 @@ async def token(app: App, request: Request) -> Response:
         )
         scopes = request.parameters("scope")
     request.actor_name = actor.name
+    app.rates.check_account(actor.user_id)
     granted = await _grant(app, actor, parse_scopes(scopes))
     now = app.clock()
     text = app.bearer.mint(actor, granted, now)

@@ -54,6 +54,7 @@ class RegistryAPI:
             raise Unsupported(f"{request.method[:20]} is not offered here, only {', '.join(offered)}", offered=offered)
         call = await self._admit(request, route, match.name, match.tail)
         request.actor_name = call.actor.name
+        self._app.rates.check_account(call.actor.user_id)
         return await self._endpoints[route.endpoint](call)
 
     async def _admit(self, request: Request, route: Route, name_text: str, tail: str) -> Call:

@@ -6,6 +6,7 @@ import re
 
 import orjson
 
+from havre.access.rates import PULL_WINDOW, Allowance
 from havre.errors import InputInvalid, ManifestInvalid, ManifestUnknown, NameInvalid
 from havre.oci import mediatypes
 from havre.oci.digest import Digest
@@ -25,8 +26,12 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/[a-z0-9][a-z0-9!#$&^
 async def get(call: Call) -> Response:
     """The manifest, byte for byte as it was pushed, whatever the Accept header prefers. HEAD does not count as a pull."""
     reference = _existing(call.tail)
-    client = client_family(call.request.header("user-agent") or "")
-    manifest = await call.app.manifests.get(call.name, reference, pull=call.request.method == "GET", client=client)
+    client, pull = client_family(call.request.header("user-agent") or ""), call.request.method == "GET"
+    limits = call.app.pull_limits
+    allowance = limits.allowance(call.actor.user_id, call.actor.name, call.request.client_address)
+    if allowance and pull:
+        limits.check(allowance)
+    manifest = await call.app.manifests.get(call.name, reference, pull=pull, client=client)
     etag = f'"{manifest.digest}"'
     headers = [
         ("content-type", manifest.media_type),
@@ -36,6 +41,8 @@ async def get(call: Call) -> Response:
         ("cache-control", "private, max-age=31536000, immutable" if isinstance(reference, Digest) else "no-cache"),
         *INERT,
     ]
+    if allowance:
+        headers += _told(limits.take(allowance) if pull else allowance)
     if matches(call.request, etag):
         return Response(304, headers)
     return Response(200, headers, manifest.content)
@@ -68,6 +75,15 @@ async def delete(call: Call) -> Response:
     else:
         await call.app.tags.delete(call.name, reference, call.actor.user_id)
     return Response(202)
+
+
+def _told(allowance: Allowance) -> list[tuple[str, str]]:
+    """What is left to the caller, in the headers of Docker Hub."""
+    return [
+        ("ratelimit-limit", f"{allowance.limit};w={PULL_WINDOW}"),
+        ("ratelimit-remaining", f"{allowance.remaining};w={PULL_WINDOW}"),
+        ("docker-ratelimit-source", allowance.source),
+    ]
 
 
 def _existing(text: str) -> Reference:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from havre.access.actors import Action
-from havre.errors import DigestInvalid, HavreError, NameInvalid, OverPlan, UploadRangeInvalid
+from havre.errors import DigestInvalid, HavreError, NameInvalid, OverPlan, UploadRangeInvalid, UploadsFull
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange, parse_chunk
@@ -42,7 +42,9 @@ async def patch(call: Call) -> Response:
     """Take the next chunk, or all of the bytes as one stream of unknown length."""
     upload = await call.app.uploads.get(call.name, call.tail)
     try:
-        after = await call.app.uploads.append(upload, call.request.stream(), _span(call.request), _announced(call.request))
+        after = await call.app.uploads.append(
+            upload, call.request.stream(), _span(call.request), _announced(call.request)
+        )
     except UploadRangeInvalid as error:
         raise _located(error, upload) from error
     return _status(202, after)
@@ -73,7 +75,7 @@ async def _single(call: Call, upload: UploadRecord, digest: Digest) -> Response:
     """Take a whole blob in the request that began it; the client never learns of an upload, so none is left."""
     try:
         return _created(call, await call.app.uploads.finish(upload, digest, call.request.stream()))
-    except OverPlan:
+    except (OverPlan, UploadsFull):
         # Nothing is left of it already.
         raise
     except HavreError:
