@@ -107,3 +107,32 @@ def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises((InputInvalid, NameInvalid)):
         TagPlace.parse(text)
     assert TagPlace.parse(str(TagPlace(7, Tag("a.b-c")))) == TagPlace(7, Tag("a.b-c"))
+
+
+@examples
+@given(st.lists(NAMES, unique=True, max_size=6), st.data())
+def test_names_in_one_text_and_those_that_were_made_since(
+    rows: Rows, python: int, names: list[str], data: st.DataObject
+) -> None:
+    with undone(rows):
+        begun, _ = rows.tag_lists.made(python, 0, 0)
+        put(rows, python, *names)
+        joined, after = [], ""
+        while (some := rows.tag_lists.joined(python, after, 2))[0]:
+            assert max(some[0].split("/")) == some[1]
+            joined += some[0].split("/")
+            after = some[1]
+        assert (sorted(joined), some) == (sorted(names), ("", ""))
+        assert rows.tag_lists.joined(python + 1000, "", 9) == ("", "")
+        # A move makes no tag, and takes none of the ids that are looked at.
+        put(rows, python, *names, to="large")
+        last, made = rows.tag_lists.made(python, begun, 100)
+        assert (sorted(made), last >= begun + len(names)) == (sorted(names), True)
+        assert list(rows.tag_lists.made(python, begun, 2)[1]) == names[:2]
+        assert rows.tag_lists.made(python, last, 100) == (last, [])
+        assert rows.tag_lists.made(python + 1000, begun, 100)[1] == []
+        for order in TagOrder:
+            every = rows.tag_lists.places(python, order, "", None, None, False, 100)
+            chosen = [place for place in every if data.draw(st.booleans())]
+            asked = {Tag("absent"), *(place.name for place in chosen)}
+            assert list(rows.tag_lists.named(python, order, asked)) == chosen

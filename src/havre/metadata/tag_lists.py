@@ -6,7 +6,7 @@ statement may walk, so that none takes longer than some milliseconds however man
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from havre.metadata.schema import manifest_edges, manifests, tags, users
 from havre.metadata.statements import pattern
 from havre.oci.names import Tag
 from havre.registry.records import ManifestRecord, TagOrder, TagPlace, TagRecord
+from havre.registry.tag_ports import TAG_BETWEEN
 
 _HERE = tags.c.repository_id == bindparam("repository_id")
 _COLUMNS = {TagOrder.NEWEST: tags.c.updated, TagOrder.SIZE: tags.c.size, TagOrder.PULLED: tags.c.pulled}
@@ -42,6 +43,24 @@ _PLATFORMS = (
     .limit(bindparam("limit"))
 )
 
+_NEXT = (
+    select(tags.c.name)
+    .where(_HERE, tags.c.name > bindparam("after"))
+    .order_by(tags.c.name)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_JOINED = select(func.aggregate_strings(_NEXT.c.name, TAG_BETWEEN), func.max(_NEXT.c.name))
+_LAST_ID = select(func.max(tags.c.id))
+_BY_ID = (
+    select(tags.c.repository_id, tags.c.name)
+    .where(tags.c.id > bindparam("after"))
+    .order_by(tags.c.id)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_MADE = select(_BY_ID.c.name).where(_BY_ID.c.repository_id == bindparam("repository_id"))
+
 MAX_CHILDREN = 2_000
 """Children of the indexes of one page that are looked at for their platforms."""
 
@@ -62,6 +81,14 @@ def _places(order: TagOrder, backwards: bool, text: str, after: bool, until: boo
         statement = statement.where(like(bindparam("pattern"), escape="\\"))
     ordered = [key.asc() if up else key.desc() for key in keys]
     return statement.order_by(*ordered).limit(bindparam("limit")).offset(bindparam("offset"))
+
+
+@cache
+def _named(order: TagOrder) -> Select[Any]:
+    column = _COLUMNS.get(order)
+    statement = select(tags.c.name) if column is None else select(column, tags.c.name)
+    ordered = [tags.c.name.asc()] if column is None else [column.desc(), tags.c.name.desc()]
+    return statement.where(_HERE, tags.c.name.in_(bindparam("names", expanding=True))).order_by(*ordered)
 
 
 def _beyond(keys: list[ColumnElement[Any]], edge: str, *, up: bool, on: bool) -> ColumnElement[bool]:
@@ -113,6 +140,23 @@ class TagListRows:
         like = ("LIKE" if self._connection.dialect.name == "sqlite" else "ILIKE") if text else ""
         statement = _places(order, backwards, like, after is not None, until is not None)
         return [_place(row) for row in self._connection.execute(statement, values)]
+
+    def named(self, repository_id: int, order: TagOrder, names: Collection[Tag]) -> Sequence[TagPlace]:
+        """Where those of some thousand tags stand that exist, in that order."""
+        values = {"repository_id": repository_id, "names": [str(name) for name in names]}
+        return [_place(row) for row in self._connection.execute(_named(order), values)]
+
+    def joined(self, repository_id: int, after: str, limit: int) -> tuple[str, str]:
+        """The next ``limit`` names greater than ``after``, in one text with TAG_BETWEEN between them; and the greatest."""
+        values = {"repository_id": repository_id, "after": after, "limit": limit}
+        text, last = self._connection.execute(_JOINED, values).one()
+        return text or "", last or ""
+
+    def made(self, repository_id: int, after: int, limit: int) -> tuple[int, Sequence[Tag]]:
+        """The highest id of a tag anywhere; and names here among the ``limit`` tags with the lowest ids above ``after``."""
+        last = self._connection.execute(_LAST_ID).scalar() or 0
+        values = {"repository_id": repository_id, "after": after, "limit": limit}
+        return last, [Tag(name) for (name,) in self._connection.execute(_MADE, values)] if limit else []
 
     def views(
         self, repository_id: int, names: Sequence[Tag]

@@ -20,6 +20,9 @@ from havre.registry.records import (
     TagRecord,
 )
 
+TAG_BETWEEN = "/"
+"""Between the names of tags in one text: none of them has it."""
+
 
 class TagRows(Protocol):
     """Tags of a repository and the memory of their moves."""
@@ -73,6 +76,15 @@ class TagListRows(Protocol):
         limit: int,
     ) -> Sequence[TagPlace]:
         """The next ``limit`` tags whose name contains ``text``, beyond ``after`` and no further than ``until``."""
+
+    def named(self, repository_id: int, order: TagOrder, names: Collection[Tag]) -> Sequence[TagPlace]:
+        """Where those of some thousand tags stand that exist, in that order."""
+
+    def joined(self, repository_id: int, after: str, limit: int) -> tuple[str, str]:
+        """The next ``limit`` names greater than ``after``, in one text with TAG_BETWEEN between them; and the greatest."""
+
+    def made(self, repository_id: int, after: int, limit: int) -> tuple[int, Sequence[Tag]]:
+        """The highest id of a tag anywhere; and names here among the ``limit`` tags with the lowest ids above ``after``."""
 
     def views(
         self, repository_id: int, names: Sequence[Tag]

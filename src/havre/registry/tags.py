@@ -24,12 +24,16 @@ from havre.registry.records import (
     TagRecord,
 )
 from havre.registry.repositories import searchable
+from havre.registry.tag_names import TagNames
 
 COUNTED = 10_000
 """Tags of a repository are counted up to here, and said to be more beyond."""
 
 MATCHES_COUNTED = 1_000
 """Tags that match a text are counted up to here."""
+
+FIRST_SLICE = 4_000
+"""Names looked at for a text in a list before those that ``tag_names`` keeps are asked."""
 
 SLICE = 20_000
 """Names looked at for a text before anything else gets its turn: some three milliseconds."""
@@ -81,17 +85,32 @@ class _Walk:
     stopped: TagPlace | None = None
     """Where it ended although the list goes on, without what was wanted."""
 
-    def step(self, rows: Rows) -> TagPlace | None:
+    def step(self, rows: Rows, names: int = SLICE) -> TagPlace | None:
         """Look at the next slice; returns where to go on, None at the end of the list."""
         lists, start = rows.tag_lists, self.start
-        until = lists.reach(self.repository_id, self.order, start, self.backwards, SLICE) if self.text else None
+        until = lists.reach(self.repository_id, self.order, start, self.backwards, names) if self.text else None
         left = self.wanted - len(self.found)
         self.found += lists.places(self.repository_id, self.order, self.text, start, until, self.backwards, left)
         self.start = until
         return until
 
-    async def go(self, metadata: Metadata) -> None:
+    def jump(self, rows: Rows, names: Collection[Tag]) -> None:
+        """Go to the end at once: all that matches is among ``names``."""
+        places = list(rows.tag_lists.named(self.repository_id, self.order, names))
+        if self.backwards:
+            places.reverse()
+        beyond = 0 if self.start is None else _until(places, self.start, self.order, backwards=self.backwards)
+        self.found += places[beyond : beyond + self.wanted - len(self.found)]
+
+    async def go(self, metadata: Metadata, kept: TagNames) -> None:
         """Walk until enough is found, the list ends, or it has been long enough."""
+        until = await metadata.read(lambda rows: self.step(rows, FIRST_SLICE))
+        if until is None or len(self.found) >= self.wanted:
+            return
+        names = await kept.containing(self.repository_id, self.text, MATCHES_COUNTED)
+        if names is not None:
+            await metadata.read(lambda rows: self.jump(rows, names))
+            return
         for _ in range(MAX_SCAN // SLICE):
             until = await metadata.read(self.step)
             if until is None or len(self.found) >= self.wanted:
@@ -107,6 +126,7 @@ class Tags:
         self._metadata = metadata
         self._clock = clock
         self._events = events
+        self._names = TagNames(metadata)
 
     async def names(self, name: RepositoryName, after: str, limit: int) -> Sequence[Tag]:
         """At most ``limit`` tags in byte order after ``after``; raises NameUnknown."""
@@ -130,7 +150,7 @@ class Tags:
         counting = bool(text) and after is None and not backwards
         wanted = max(per_page, MATCHES_COUNTED) + 1 if counting else per_page + 1
         walk = _Walk(repository.id, order, text, before if backwards else after, backwards, wanted)
-        await walk.go(self._metadata)
+        await walk.go(self._metadata, self._names)
         shown = walk.found[:per_page]
         more = walk.found[per_page - 1] if len(walk.found) > per_page else walk.stopped
         if backwards:
@@ -207,6 +227,17 @@ class Tags:
     async def present(self, repository: Repository, digests: Collection[Digest]) -> dict[Digest, int]:
         """Those of ``digests`` whose manifest is here, with the bytes of config and layers."""
         return await self._metadata.read(lambda rows: rows.manifests.sizes(repository.id, digests))
+
+
+def _until(places: Sequence[TagPlace], start: TagPlace, order: TagOrder, *, backwards: bool) -> int:
+    """How many of the places, which are in order, come before ``start`` or are it."""
+    up = (order is TagOrder.NAME) is not backwards
+    edge = (start.value, start.name) if order is not TagOrder.NAME else (0, start.name)
+    for number, place in enumerate(places):
+        here = (place.value, place.name)
+        if here > edge if up else here < edge:
+            return number
+    return len(places)
 
 
 def assign(rows: Rows, repository: Repository, tag: Tag, digest: Digest, user_id: int | None, at: Instant) -> None:
