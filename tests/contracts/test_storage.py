@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from havre.errors import BlobUnknown, ClientGone, TooLarge, UploadBusy, UploadInvalid, UploadUnknown
+from havre.errors import BlobUnknown, ClientGone, TooLarge, Unavailable, UploadBusy, UploadInvalid, UploadUnknown
 from havre.oci.digest import Digest, Hasher
 from havre.oci.ranges import ByteRange
 from havre.registry.ports import LocalFile
@@ -149,28 +149,34 @@ async def test_a_cancelled_append_frees_the_upload_and_leaves_no_hole(stores: St
     assert await stores.stored("u1", len(data) + 3) == data + b"end"
 
 
-async def test_finishing_again_changes_nothing(stores: Stores) -> None:
+async def test_what_was_finished_can_not_be_finished_again(stores: Stores) -> None:
     key = await stores.push("u1", b"content")
-    assert await stores.finish("u1", b"content") == key
+    with pytest.raises(UploadInvalid):
+        await stores.finish("u1", b"content")
     assert await stores.whole(key) == b"content"
 
 
-async def test_the_same_content_twice_is_stored_once_and_the_second_upload_is_gone(stores: Stores) -> None:
+async def test_a_key_in_use_is_given_to_nobody_else(stores: Stores) -> None:
     key = await stores.push("u1", b"content")
-    assert await stores.push("u2", b"content") == key
+    other = await stores.push("u2", b"content")
+    assert key != other
     with pytest.raises(UploadUnknown):
         await stores.stored("u2", 7)
-    assert await stores.whole(key) == b"content"
+    await stores.blobs.delete(key)
+    assert await stores.whole(other) == b"content"
+    assert await stores.push("u3", b"content") == key
 
 
-async def test_two_uploads_of_the_same_content_finish_at_once(stores: Stores) -> None:
+async def test_many_uploads_of_the_same_content_finish_at_once(stores: Stores) -> None:
     data = content(2_000_000)
     uploads = [f"u{number}" for number in range(8)]
     for upload in uploads:
         await stores.append(upload, 0, data)
     keys = await asyncio.gather(*[stores.finish(upload, data) for upload in uploads])
-    assert len(set(keys)) == 1
-    assert await stores.whole(keys[0]) == data
+    assert len(set(keys)) == 8
+    for key in keys[:7]:
+        await stores.blobs.delete(key)
+    assert await stores.whole(keys[7]) == data
 
 
 async def test_only_the_acknowledged_bytes_become_content(stores: Stores) -> None:
@@ -262,6 +268,97 @@ async def test_many_stale_uploads_go_in_batches(stores: Stores) -> None:
     stores.clock.now += 2 * HOUR
     assert await stores.uploads.stale(none) == 1203
     assert largest <= 500
+
+
+async def test_content_goes_with_its_rows(stores: Stores) -> None:
+    keys = [await stores.push(f"u{number}", content(100, number)) for number in range(4)]
+    asked: list[str] = []
+
+    async def gone(held: Collection[str]) -> Collection[str]:
+        asked.extend(held)
+        return [keys[0], keys[2]]
+
+    await stores.blobs.remove(keys, gone)
+    assert sorted(asked) == sorted(keys)
+    assert [await stores.blobs.size(key) for key in keys] == [None, 100, None, 100]
+
+
+async def test_rows_that_fail_to_go_keep_their_content(stores: Stores) -> None:
+    key = await stores.push("u1", b"content")
+
+    async def gone(_: Collection[str]) -> Collection[str]:
+        raise Unavailable("the database is away")
+
+    with pytest.raises(Unavailable):
+        await stores.blobs.remove([key], gone)
+    assert await stores.whole(key) == b"content"
+    await stores.blobs.remove([key], given)
+    assert await stores.blobs.size(key) is None
+
+
+async def given(held: Collection[str]) -> Collection[str]:
+    return held
+
+
+async def test_one_remover_at_a_time(stores: Stores) -> None:
+    """What one holds, another leaves alone; so a name can not go to new content under a remover's hands."""
+    key, free = await stores.push("u1", b"content"), await stores.push("u2", b"other")
+    seen: list[list[str]] = []
+
+    async def first(held: Collection[str]) -> Collection[str]:
+        async def second(others: Collection[str]) -> Collection[str]:
+            seen.append(sorted(others))
+            return others
+
+        await stores.blobs.remove([key, free], second)
+        stores.clock.now += 2 * HOUR
+        assert await swept(stores, set()) == (0, 0)
+        return ()
+
+    await stores.blobs.remove([key], first)
+    assert seen == [[free]]
+    assert await stores.whole(key) == b"content"
+
+
+async def test_what_is_stored_where_nothing_was_held_stays(stores: Stores) -> None:
+    """A row whose content was lost is removed, while the same content is pushed anew."""
+    key = await stores.push("u1", b"content")
+    await stores.blobs.delete(key)
+
+    async def gone(held: Collection[str]) -> Collection[str]:
+        assert await stores.push("u2", b"content") == key
+        return held
+
+    await stores.blobs.remove([key], gone)
+    assert await stores.whole(key) == b"content"
+
+
+async def swept(stores: Stores, known: Collection[str], *, remove: bool = True) -> tuple[int, int]:
+    async def with_rows(keys: Collection[str]) -> Collection[str]:
+        assert len(keys) <= 500
+        return set(keys).intersection(known)
+
+    steps = [step async for step in stores.blobs.strays(with_rows, remove=remove)]
+    return sum(step[1] for step in steps), sum(step[2] for step in steps)
+
+
+async def test_strays_are_content_without_a_row_for_an_hour(stores: Stores) -> None:
+    known, stray = await stores.push("u1", b"known"), await stores.push("u2", b"a stray")
+    double = await stores.push("u3", b"known")
+    assert await swept(stores, {known}) == (0, 0)
+    stores.clock.now += 2 * HOUR
+    assert await swept(stores, {known}, remove=False) == (2, 12)
+    assert await stores.whole(stray) == b"a stray"
+    assert await swept(stores, {known}) == (2, 12)
+    assert await stores.blobs.size(stray) is await stores.blobs.size(double) is None
+    assert await stores.whole(known) == b"known"
+
+
+async def test_many_strays_go_in_batches(stores: Stores) -> None:
+    for number in range(1203):
+        await stores.push(f"u{number}", str(number).encode())
+    stores.clock.now += 2 * HOUR
+    assert (await swept(stores, ()))[0] == 1203
 
 
 @pytest.mark.parametrize(

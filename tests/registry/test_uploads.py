@@ -1,14 +1,26 @@
 """Uploads as a state machine that any process may take on where another stopped."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
-from havre.errors import ClientGone, DigestInvalid, SizeInvalid, UploadBusy, UploadRangeInvalid, UploadUnknown
+from havre.errors import (
+    ClientGone,
+    DigestInvalid,
+    SizeInvalid,
+    Unavailable,
+    UploadBusy,
+    UploadRangeInvalid,
+    UploadUnknown,
+)
+from havre.metadata.schema import blobs
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange
-from havre.registry.records import UploadRecord
+from havre.registry.records import BlobRecord, UploadRecord
 from havre.registry.uploads import UploadLimits, Uploads
 from tests.support.inprocess import InProcess
 
@@ -34,7 +46,9 @@ def uploads(inside: InProcess) -> Uploads:
 @pytest.fixture
 def other(inside: InProcess) -> Uploads:
     """Another worker: the same rows and files, a memory of its own."""
-    return Uploads(inside.app.database, inside.app.storage.uploads, inside.clock, UploadLimits())
+    return Uploads(
+        inside.app.database, inside.app.storage.uploads, inside.app.storage.blobs, inside.clock, UploadLimits()
+    )
 
 
 @pytest.fixture
@@ -126,9 +140,102 @@ async def test_an_id_that_none_has(uploads: Uploads, upload_id: str):
 
 async def test_many_expire_in_one_go(uploads: Uploads, inside: InProcess):
     owner = (await inside.actor("alice")).user_id
-    other_limits = Uploads(inside.app.database, inside.app.storage.uploads, inside.clock, UploadLimits(1000, 1000))
+    storage, limits = inside.app.storage, UploadLimits(1000, 1000)
+    other_limits = Uploads(inside.app.database, storage.uploads, storage.blobs, inside.clock, limits)
     for _ in range(250):
         await other_limits.start(APP, owner)
     inside.clock.forward(seconds=2)
     assert await other_limits.expire() == 250
     assert inside.snapshot()["table uploads"] == []
+
+
+# ---------------------------------------------------------------- content that is here already, or was lost
+
+
+async def pushed(uploads: Uploads, content: bytes = CONTENT) -> BlobRecord:
+    upload = await uploads.append(await uploads.start(APP, 1), body(content))
+    return await uploads.finish(upload, Digest.of(content))
+
+
+async def test_content_that_is_here_is_stored_once(uploads: Uploads, inside: InProcess):
+    first = await pushed(uploads)
+    assert await pushed(uploads) == first
+    assert len(inside.files("blobs")) == 1
+    assert inside.files("uploads") == []
+
+
+async def test_two_who_push_the_same_content_at_once(uploads: Uploads, other: Uploads, inside: InProcess):
+    begun = [
+        await worker.append(await worker.start(APP, 1), body(CONTENT)) for worker in (uploads, other) for _ in "ab"
+    ]
+    turns = zip((uploads, other) * 2, begun, strict=True)
+    found = await asyncio.gather(*(worker.finish(one, Digest.of(CONTENT)) for worker, one in turns))
+    assert len(set(found)) == 1
+    assert [path.read_bytes() for path in inside.files("blobs")] == [CONTENT]
+    assert await inside.app.blobs.read_whole(found[0], len(CONTENT)) == CONTENT
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"cut off"])
+async def test_a_new_push_heals_what_was_lost(uploads: Uploads, inside: InProcess, damage: bytes | None):
+    first = await pushed(uploads)
+    (file,) = inside.files("blobs")
+    file.unlink()
+    if damage is not None:
+        file.write_bytes(damage)
+    healed = await pushed(uploads)
+    assert (healed.key == first.key) is (damage is None)
+    found = await inside.app.blobs.stat(APP, healed.digest)
+    assert found.key == healed.key
+    assert await inside.app.blobs.read_whole(found, len(CONTENT)) == CONTENT
+
+
+async def test_content_collected_while_it_is_pushed_again(uploads: Uploads, inside: InProcess):
+    """Between the look at the row and the unit of work that links it."""
+    first = await pushed(uploads)
+    upload = await uploads.append(await uploads.start(APP, 1), body(CONTENT))
+
+    class Collecting:
+        """The real store, which is asked for the size right after the row was read."""
+
+        async def size(self, key: str) -> int | None:
+            size = await inside.app.storage.blobs.size(key)
+            if not done:
+                done.append(key)
+                await inside.app.blobs.unlink(APP, first.digest)
+                await inside.app.database.write(lambda rows: rows.connection.execute(delete(blobs)))
+            return size
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(inside.app.storage.blobs, name)
+
+    done: list[str] = []
+    late = Uploads(inside.app.database, inside.app.storage.uploads, Collecting(), inside.clock, UploadLimits())
+    blob = await late.finish(upload, Digest.of(CONTENT))
+    assert blob.key != first.key == done[0]
+    await inside.app.storage.blobs.delete(first.key)
+    assert await inside.app.blobs.read_whole(await inside.app.blobs.stat(APP, blob.digest), len(CONTENT)) == CONTENT
+
+
+async def test_a_row_that_comes_too_late_is_refused(uploads: Uploads, inside: InProcess):
+    """What was stored may have been taken for a stray by then."""
+
+    class Sleepy:
+        """The real store, on a machine that sleeps for an hour as soon as the rows are written."""
+
+        def version(self) -> int | None:
+            return inside.app.database.version()
+
+        async def read(self, work: Any) -> Any:
+            return await inside.app.database.read(work)
+
+        async def write(self, work: Any, *, durable: bool = True) -> Any:
+            if durable:
+                inside.clock.forward(hours=1)
+            return await inside.app.database.write(work, durable=durable)
+
+    storage = inside.app.storage
+    late = Uploads(Sleepy(), storage.uploads, storage.blobs, inside.clock, UploadLimits())
+    upload = await late.append(await late.start(APP, 1), body(CONTENT))
+    with pytest.raises(Unavailable, match="push it again"):
+        await late.finish(upload, Digest.of(CONTENT))
+    assert inside.snapshot()["table blobs"] == []

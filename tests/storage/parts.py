@@ -130,7 +130,7 @@ def on_files(root: Path, clock: TurnedClock) -> Iterator[Stores]:
 
 def in_memory(clock: TurnedClock) -> Iterator[Stores]:
     """The memory store, which must be left empty."""
-    blobs = MemoryBlobs()
+    blobs = MemoryBlobs(clock)
     uploads = MemoryUploads(blobs, clock)
     yield Stores(blobs, uploads, clock)
     assert (len(blobs), len(uploads)) == (0, 0)

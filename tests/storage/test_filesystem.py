@@ -1,8 +1,9 @@
 """Files: what the contract can not ask of every store. Real faults come from real file systems."""
 
 import asyncio
+import time
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -156,10 +157,7 @@ async def test_a_folder_where_the_blob_should_be(tmp_path: Path, stores: Stores)
     digest = Digest.of(b"content")
     blob = tmp_path / "blobs/sha256" / digest.encoded[:2] / digest.encoded
     blob.mkdir(parents=True)
-    await stores.append("u1", 0, b"content")
-    with pytest.raises(Unavailable, match="Is a directory"):
-        await stores.finish("u1", b"content")
-    assert await stores.stored("u1", 7) == b"content"
+    assert await stores.whole(await stores.push("u1", b"content")) == b"content"
 
 
 async def test_folders_lost_under_a_running_server_are_made_again(tmp_path: Path, stores: Stores) -> None:
@@ -182,12 +180,28 @@ async def test_an_upload_that_is_a_link_is_not_followed(tmp_path: Path, stores: 
 
 
 @pytest.mark.parametrize("damage", [b"", b"cont", b"content and more"])
-async def test_content_of_another_size_is_replaced(tmp_path: Path, stores: Stores, damage: bytes) -> None:
+async def test_what_lies_under_a_digest_is_never_replaced(tmp_path: Path, stores: Stores, damage: bytes) -> None:
     key = await stores.push("u1", b"content")
     (tmp_path / "blobs" / key).write_bytes(damage)
-    assert await stores.push("u2", b"content") == key
-    assert await stores.whole(key) == b"content"
-    assert files_below(tmp_path) == [f"blobs/{key}"]
+    other = await stores.push("u2", b"content")
+    assert other == f"{key}.u2"
+    assert await stores.whole(other) == b"content"
+    assert (tmp_path / "blobs" / key).read_bytes() == damage
+
+
+async def test_files_of_others_are_no_strays(tmp_path: Path, stores: Stores) -> None:
+    key = await stores.push("u1", b"content")
+    folder = (tmp_path / "blobs" / key).parent
+    foreign = [tmp_path / "blobs/README", folder / ".nfs0001", folder / f"{key[-64:]}.", tmp_path / "blobs/sha256/x"]
+    for path in foreign:
+        path.write_text("x")
+    stores.clock.now = time.time_ns() // 1_000_000 + 2 * 3600 * 1000
+
+    async def none(_: Collection[str]) -> Collection[str]:
+        return ()
+
+    assert [step async for step in stores.blobs.strays(none)] == [(3, 1, 7)]
+    assert all(path.exists() for path in foreign)
 
 
 async def test_a_blob_that_lost_its_end(tmp_path: Path, stores: Stores) -> None:

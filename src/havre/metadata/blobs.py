@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from havre.errors import BlobUnknown
 from havre.metadata.repositories import visible
 from havre.metadata.schema import blobs, repositories, repository_blobs
-from havre.metadata.statements import insert_new
+from havre.metadata.statements import insert, insert_new
 from havre.oci.digest import Digest
 from havre.registry.records import BlobRecord, Instant, Viewer
 
 _BLOB = select(blobs.c.digest, blobs.c.size, blobs.c.storage_key)
 _FIND = _BLOB.where(blobs.c.digest == bindparam("digest"))
-_LINKED = _BLOB.join_from(blobs, repository_blobs).where(
-    blobs.c.digest == bindparam("digest"), repository_blobs.c.repository_id == bindparam("repository_id")
+_LINKED = (
+    select(blobs.c.digest, blobs.c.size, blobs.c.storage_key, repository_blobs.c.condemned.is_not(None))
+    .join_from(blobs, repository_blobs)
+    .where(blobs.c.digest == bindparam("digest"), repository_blobs.c.repository_id == bindparam("repository_id"))
 )
 _ID = select(blobs.c.id).where(blobs.c.digest == bindparam("digest"))
-_ID_AND_SIZE = select(blobs.c.id, blobs.c.size).where(blobs.c.digest == bindparam("digest"))
+_TO_LINK = select(blobs.c.id, blobs.c.size, blobs.c.condemned).where(blobs.c.digest == bindparam("digest"))
+_REPLACE = (
+    update(blobs)
+    .where(blobs.c.digest == bindparam("this"), blobs.c.storage_key == bindparam("lost"))
+    .values(storage_key=bindparam("key"), size=bindparam("bytes"))
+)
+_ACQUIT_CONTENT = update(blobs).where(blobs.c.id == bindparam("blob_id")).values(condemned=None)
+_ACQUIT = (
+    update(repository_blobs)
+    .where(
+        repository_blobs.c.repository_id == bindparam("here"),
+        repository_blobs.c.condemned.is_not(None),
+        repository_blobs.c.blob_id.in_(
+            select(blobs.c.id).where(blobs.c.digest.in_(bindparam("digests", expanding=True)))
+        ),
+    )
+    .values(condemned=None)
+)
 _UNLINK = delete(repository_blobs).where(
     repository_blobs.c.repository_id == bindparam("repository_id"),
     repository_blobs.c.blob_id == _ID.scalar_subquery(),
 )
 
+# Digests in one statement; both engines allow more.
+_SLICE = 500
+
 
 def _blob(row: Sequence[Any] | None) -> BlobRecord | None:
-    return BlobRecord(Digest(row[0]), row[1], row[2]) if row else None
+    return BlobRecord(Digest(row[0]), *row[1:]) if row else None
 
 
 class BlobRows:
@@ -45,25 +67,42 @@ class BlobRows:
         """Content that this repository links."""
         return _blob(self._connection.execute(_LINKED, {"digest": digest, "repository_id": repository_id}).first())
 
-    def add(self, blob: BlobRecord, at: Instant) -> BlobRecord:
-        """Remember content; returns the record that stands (the first one wins)."""
+    def add(self, blob: BlobRecord, at: Instant, instead_of: str = "") -> BlobRecord:
+        """Remember content; returns the record that stands: the first one, unless its key is ``instead_of``."""
         self._connection.execute(
             insert_new(self._connection, blobs),
             {"digest": blob.digest, "size": blob.size, "storage_key": blob.key, "created": at},
         )
+        if instead_of:
+            values = {"this": blob.digest, "lost": instead_of, "key": blob.key, "bytes": blob.size}
+            self._connection.execute(_REPLACE, values)
         stands = self.find(blob.digest)
         assert stands is not None
         return stands
 
     def link(self, repository_id: int, digest: Digest, at: Instant) -> None:
-        """Link known content to a repository; linking again does nothing. Raises BlobUnknown for unknown content."""
-        known = self._connection.execute(_ID_AND_SIZE, {"digest": digest}).first()
+        """Link known content to a repository; linking again only acquits it. Raises BlobUnknown for unknown content."""
+        known = self._connection.execute(_TO_LINK, {"digest": digest}).first()
         if known is None:
             raise BlobUnknown(f"there is no content {digest}", detail={"digest": digest})
+        if known[2] is not None:
+            self._connection.execute(_ACQUIT_CONTENT, {"blob_id": known[0]})
+        statement = insert(self._connection, repository_blobs)
         self._connection.execute(
-            insert_new(self._connection, repository_blobs),
+            statement.on_conflict_do_update(
+                index_elements=[repository_blobs.c.repository_id, repository_blobs.c.blob_id],
+                set_={"condemned": None},
+                where=repository_blobs.c.condemned.is_not(None),
+            ),
             {"repository_id": repository_id, "blob_id": known[0], "size": known[1], "linked": at},
         )
+
+    def acquit(self, repository_id: int, digests: Collection[Digest]) -> None:
+        """Somebody needs these: those that the repository links and that were condemned are so no more."""
+        every = sorted(set(digests))
+        for start in range(0, len(every), _SLICE):
+            some = every[start : start + _SLICE]
+            self._connection.execute(_ACQUIT, {"here": repository_id, "digests": some})
 
     def unlink(self, repository_id: int, digest: Digest) -> bool:
         """Remove the link; False if there was none."""
@@ -74,7 +113,7 @@ class BlobRows:
         statement = (
             _BLOB.join_from(blobs, repository_blobs)
             .join(repositories, repositories.c.id == repository_blobs.c.repository_id)
-            .where(blobs.c.digest == digest, visible(viewer))
+            .where(blobs.c.digest == digest, repository_blobs.c.condemned.is_(None), visible(viewer))
             .limit(1)
         )
         return _blob(self._connection.execute(statement).first())

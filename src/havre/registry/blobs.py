@@ -46,6 +46,8 @@ class Blobs:
     ) -> BlobRecord | None:
         """Link content that another repository has, so that it need not be sent; None if it can not be found there.
 
+        What is condemned there can not.
+
         The caller has proved that it may pull from ``source``. Without one, only repositories that ``viewer`` may
         pull are considered (distribution spec, "Mounting a blob from another repository").
         """
@@ -57,7 +59,8 @@ class Blobs:
                 repository = follow(rows, source)
             except NameUnknown:
                 return None
-            return rows.blobs.linked(repository.id, digest)
+            found = rows.blobs.linked(repository.id, digest)
+            return None if found and found.condemned else found
 
         now = self._clock()
 
@@ -77,7 +80,7 @@ class Blobs:
 
         def work(rows: Rows) -> None:
             if not rows.blobs.unlink(writable(rows, name).id, digest):
-                raise _unknown(name, digest)
+                raise unknown(name, digest)
 
         await self._metadata.write(work)
 
@@ -86,9 +89,10 @@ def linked(rows: Rows, name: RepositoryName, digest: Digest) -> BlobRecord:
     """The blob, if the repository links it, within a unit of work; raises NameUnknown or BlobUnknown."""
     blob = rows.blobs.linked(follow(rows, name).id, digest)
     if blob is None:
-        raise _unknown(name, digest)
+        raise unknown(name, digest)
     return blob
 
 
-def _unknown(name: RepositoryName, digest: Digest) -> BlobUnknown:
+def unknown(name: RepositoryName, digest: Digest) -> BlobUnknown:
+    """What tells that the repository does not have the blob."""
     return BlobUnknown(f"repository {name} has no blob {digest}", detail={"digest": str(digest)})

@@ -79,11 +79,12 @@ class Manifests:
         media_type: str,
         content: bytes,
         user_id: int | None,
+        pushed: Instant | None = None,
     ) -> Accepted:
         """Accept ``content`` under ``reference`` and ``tags``: manifest, edges and tags in one unit of work.
 
-        A manifest named by a tag gets a sha256 digest. Raises ManifestInvalid, DigestInvalid, ManifestBlobUnknown.
-        A subject that is not here (yet) is always fine.
+        A manifest named by a tag gets a sha256 digest. ``pushed`` is when that was, if not now. A subject that is not
+        here (yet) is always fine. Raises ManifestInvalid, DigestInvalid, ManifestBlobUnknown.
         """
         manifest = parse(media_type, content)
         digest = Digest.of(content, reference.algorithm if isinstance(reference, Digest) else "sha256")
@@ -94,16 +95,18 @@ class Manifests:
             )
         names = tuple(dict.fromkeys((*([reference] if isinstance(reference, Tag) else []), *tags)))
         platform = await self._platform(name, manifest)
-        now = self._clock()
+        now = self._clock() if pushed is None else pushed
 
         def work(rows: Rows) -> int:
             repository = ensure(rows, name, now)
+            # First: whoever collects and wants the same rows comes before this unit of work, or after it.
+            rows.blobs.acquit(repository.id, {one.digest for one in manifest.blobs})
             check_complete(manifest, rows.manifests.absent(repository.id, needed(manifest)), sparse=self._sparse)
             record = _record(rows, repository, manifest, digest, content, platform, now)
             rows.manifests.add(repository.id, record, _edges(manifest))
             for tag in names:
                 assign(rows, repository, tag, digest, user_id, now)
-            rows.repositories.change(repository.id, updated=now, pushed_by=user_id)
+            rows.repositories.change(repository.id, updated=max(now, repository.updated), pushed_by=user_id)
             return repository.id
 
         repository_id = await self._metadata.write(work)

@@ -7,7 +7,7 @@ again after a conflict, so it must have no other effect. No unit of work is open
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -64,7 +64,11 @@ class Elsewhere:
 
 
 class BlobStore(Protocol):
-    """Finished content, by key. A key is never reused for other content."""
+    """Finished content, by key.
+
+    A key is never used for other content, and a new push never gets a key under which something is stored: who has
+    removed the last row that names a key may take its content away, and hits nothing that was pushed meanwhile.
+    """
 
     async def size(self, key: str) -> int | None:
         """Bytes stored under ``key``, None if there is nothing."""
@@ -76,7 +80,25 @@ class BlobStore(Protocol):
         """The bytes of ``span`` in pieces of at most 1 MiB. Raises BlobUnknown if there is nothing."""
 
     async def delete(self, key: str) -> None:
-        """Remove the content; nothing happens if there is none."""
+        """Remove content that only the caller knows; nothing happens if there is none."""
+
+    async def remove(
+        self, keys: Collection[str], gone: Callable[[Collection[str]], Awaitable[Collection[str]]]
+    ) -> None:
+        """Hold the content of ``keys`` against every other removal, have ``gone`` remove rows, and follow it.
+
+        ``gone`` is given those of ``keys`` that could be held, and returns those that no row names any more: their
+        content goes. If it raises, everything stays. A crash in between leaves a stray.
+        """
+
+    def strays(
+        self, known: Callable[[Collection[str]], Awaitable[Collection[str]]], *, remove: bool = True
+    ) -> AsyncGenerator[tuple[int, int, int], None]:
+        """Remove content that ``known`` (given keys, returns those with a row) does not know, a batch for each step.
+
+        Each step gives how much was looked at, removed, and how many bytes that were; without ``remove`` nothing is.
+        Leaves alone whatever was stored within the last hour, for its row may not be committed yet.
+        """
 
 
 class UploadStore(Protocol):
@@ -98,10 +120,11 @@ class UploadStore(Protocol):
         """The first ``size`` bytes again, to hash a prefix that no hasher of this process knows."""
 
     async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
-        """Make the first ``size`` bytes durable content and return its key; idempotent per digest.
+        """Make the first ``size`` bytes durable content under a key that nothing else has, and return that.
 
-        On return the bytes are synced, and so is their name. The caller has verified the digest. If content with this
-        digest is there already with the same size, that is kept and the upload discarded.
+        On return the bytes are synced, and so is their name; the upload is gone. The caller has verified the digest.
+        What is stored without a row for an hour is a stray: the row must follow soon. Raises UploadBusy, StorageFull,
+        and UploadInvalid if fewer bytes are stored.
         """
 
     async def discard(self, upload_id: str) -> None:
@@ -174,11 +197,20 @@ class BlobRows(Protocol):
     def linked(self, repository_id: int, digest: Digest) -> BlobRecord | None:
         """Content that this repository links."""
 
-    def add(self, blob: BlobRecord, at: Instant) -> BlobRecord:
-        """Remember content; returns the record that stands (the first one wins)."""
+    def add(self, blob: BlobRecord, at: Instant, instead_of: str = "") -> BlobRecord:
+        """Remember content; returns the record that stands.
+
+        The first one wins, unless its key is ``instead_of``, under which nothing whole is stored any more.
+        """
 
     def link(self, repository_id: int, digest: Digest, at: Instant) -> None:
-        """Link known content to a repository; linking again does nothing."""
+        """Link known content to a repository; linking again only acquits it (see ``gc``).
+
+        Raises BlobUnknown for unknown content.
+        """
+
+    def acquit(self, repository_id: int, digests: Collection[Digest]) -> None:
+        """Somebody needs these: those that the repository links and that were condemned are so no more."""
 
     def unlink(self, repository_id: int, digest: Digest) -> bool:
         """Remove the link; False if there was none."""

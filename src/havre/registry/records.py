@@ -122,6 +122,8 @@ class BlobRecord:
     digest: Digest
     size: int
     key: str
+    condemned: bool = False
+    """Nobody needs it where it was found: it may go soon (see ``gc``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ from havre.errors import (
     DigestInvalid,
     OverPlan,
     SizeInvalid,
+    Unavailable,
     UploadBusy,
+    UploadInvalid,
     UploadRangeInvalid,
     UploadsFull,
     UploadUnknown,
@@ -28,7 +30,7 @@ from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange
 from havre.registry.naming import ensure, pushable
 from havre.registry.policy import check_in_flight, check_uploads
-from havre.registry.ports import Body, Clock, Metadata, Rows, UploadStore
+from havre.registry.ports import BlobStore, Body, Clock, Metadata, Rows, UploadStore
 from havre.registry.quotas import bounded, check_finish, check_size, check_start
 from havre.registry.records import BlobRecord, UploadRecord
 
@@ -36,6 +38,9 @@ MAX_HASHERS = 1_000
 """Running digests kept in memory for the next chunk; a lost one only costs reading its bytes again."""
 
 EXPIRY_BATCH = 100
+
+ROW_WITHIN = 30 * 60 * 1000
+"""Milliseconds within which stored content must have its row: half of those after which it would be a stray."""
 
 _ID = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 
@@ -49,6 +54,8 @@ class UploadLimits:
     per_account: int = 100
     expiry: int = 24 * 3600 * 1000
     in_flight: int = 2**40
+    plans: bool = True
+    """Do plans bound what comes in? Not what an administrator brings from another registry."""
 
     @property
     def share(self) -> int:
@@ -59,9 +66,12 @@ class UploadLimits:
 class Uploads:
     """Takes blobs in. Callers have checked that they may push to the repository."""
 
-    def __init__(self, metadata: Metadata, store: UploadStore, clock: Clock, limits: UploadLimits) -> None:
+    def __init__(
+        self, metadata: Metadata, store: UploadStore, blobs: BlobStore, clock: Clock, limits: UploadLimits
+    ) -> None:
         self._metadata = metadata
         self._store = store
+        self._blobs = blobs
         self._clock = clock
         self._limits = limits
         self._hashers: OrderedDict[str, Hasher] = OrderedDict()
@@ -84,7 +94,8 @@ class Uploads:
         def work(rows: Rows) -> UploadRecord:
             check_uploads(rows.uploads.count(user_id), self._limits.per_account)
             pushable(rows, name)
-            begun = replace(upload, room=check_start(rows.quotas, name, announced))
+            room = check_start(rows.quotas, name, announced) if self._limits.plans else None
+            begun = replace(upload, room=room)
             rows.uploads.add(begun)
             return begun
 
@@ -233,19 +244,58 @@ class Uploads:
         return gone
 
     async def _keep(self, upload: UploadRecord, digest: Digest, size: int) -> BlobRecord:
-        key = await self._store.finish(upload.id, digest, size)
-        now = self._clock()
+        stored = await self._metadata.read(lambda rows: rows.blobs.find(digest))
+        whole = stored is not None and await self._blobs.size(stored.key) == stored.size == size
+        blob = await self._link(upload, stored) if whole and stored else None
+        if blob is not None:
+            await self._store.discard(upload.id)
+        else:
+            lost = "" if whole or stored is None else stored.key
+            try:
+                blob = await self._publish(upload, digest, size, lost)
+            except UploadBusy:
+                raise
+            except UploadInvalid as error:
+                # Another request has closed it meanwhile, or died of it.
+                raise _unknown(upload.id) from error
+        self._hashers.pop(upload.id, None)
+        return blob
+
+    async def _link(self, upload: UploadRecord, stored: BlobRecord) -> BlobRecord | None:
+        """Link content that is here already; None if it was collected since it was looked for."""
+
+        def work(rows: Rows) -> BlobRecord | None:
+            found = rows.blobs.find(stored.digest)
+            if found is not None:
+                self._settle(rows, upload, found)
+            return found
+
+        return await self._metadata.write(work)
+
+    async def _publish(self, upload: UploadRecord, digest: Digest, size: int, lost: str) -> BlobRecord:
+        """Store the upload's bytes as content, and link that; ``lost`` is a key that has lost its content."""
+        key, since = await self._store.finish(upload.id, digest, size), self._clock()
 
         def work(rows: Rows) -> BlobRecord:
-            repository = ensure(rows, upload.repository, now, begun=upload.created)
-            blob = rows.blobs.add(BlobRecord(digest, size, key), now)
-            rows.blobs.link(repository.id, digest, now)
-            rows.uploads.delete(upload.id)
+            if self._clock() - since > ROW_WITHIN:
+                # By now it may be taken for a stray.
+                raise Unavailable("storing this content took too long: push it again", retry_after=5)
+            blob = rows.blobs.add(BlobRecord(digest, size, key), since, instead_of=lost)
+            self._settle(rows, upload, blob)
             return blob
 
         blob = await self._metadata.write(work)
-        self._hashers.pop(upload.id, None)
+        if blob.key != key:
+            # Another push of the same content was quicker.
+            await self._blobs.delete(key)
         return blob
+
+    def _settle(self, rows: Rows, upload: UploadRecord, blob: BlobRecord) -> None:
+        """Within a unit of work: the upload is a blob of its repository now."""
+        now = self._clock()
+        repository = ensure(rows, upload.repository, now, begun=upload.created)
+        rows.blobs.link(repository.id, blob.digest, now)
+        rows.uploads.delete(upload.id)
 
     async def _advance(self, upload: UploadRecord, hasher: Hasher) -> UploadRecord:
         prefixes = {name: hasher.digest(name) for name in hasher.algorithms}

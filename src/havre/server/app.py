@@ -147,7 +147,7 @@ class App:
         self.search = Search(database)
         self.stars = Stars(database, clock)
         self.blobs = Blobs(database, self.storage.blobs, clock)
-        self.uploads = Uploads(database, self.storage.uploads, clock, limits)
+        self.uploads = Uploads(database, self.storage.uploads, self.storage.blobs, clock, limits)
         self.manifests = Manifests(database, self.blobs, clock, self.events, sparse=config.sparse_manifests == "accept")
         self.tags = Tags(database, clock, self.events)
         self.removals = Removals(database, clock, self.events)

@@ -46,7 +46,7 @@ def open_storage(url: str, data: Path | str, clock: Clock = system_clock) -> Sto
     layout = Layout(root.absolute())
     _prepare(layout)
     threads = Threads()
-    return Storage(FileBlobs(layout, threads), FileUploads(layout, threads, clock), threads.close)
+    return Storage(FileBlobs(layout, threads, clock), FileUploads(layout, threads, clock), threads.close)
 
 
 def _prepare(layout: Layout) -> None:

@@ -3,9 +3,11 @@
 Everything here blocks, so ``filesystem`` calls it in threads. The promises, and what keeps each:
 
 * One writer per upload, among all processes: an exclusive ``flock`` on its file, taken before it is cut or written.
-* Content behind a digest is whole: it is written elsewhere, and a rename is all or nothing.
-* Content behind a digest survives a power failure: its bytes are synced before the rename, the folder that
+* Content behind a digest is whole: it is written elsewhere, and gets its name at once, which nobody has.
+* Content behind a digest survives a power failure: its bytes are synced before it gets its name, the folder that
   received the name after it, and a folder made on the way is synced into its parent.
+* What is taken away is what was looked at: whoever removes or moves a file holds its ``flock``, so that no name can
+  go to new content meanwhile.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ WRITE_BACK = 8 * 1024 * 1024
 """Bytes after which the kernel is asked to begin writing, so that the sync at the end finds little left to do."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+# What file systems say that offer no second names, or have no room for one more.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
@@ -54,7 +59,7 @@ def named(error: OSError, doing: str) -> HavreError:
 
 
 def open_locked(path: Path, *, create: bool) -> int:
-    """Open an upload's file for this caller alone and return the descriptor; closing it gives the lock back.
+    """Open a file for this caller alone and return the descriptor; closing it gives the lock back.
 
     Raises UploadBusy if somebody else holds it, FileNotFoundError if it is not there and ``create`` is off.
     """
@@ -169,33 +174,30 @@ class Publisher:
     def __init__(self) -> None:
         self._durable: set[Path] = set()
 
-    def publish(self, upload: Path, blob: Path, size: int) -> None:
-        """Make the first ``size`` bytes of ``upload`` the content ``blob``, durable with its name when this returns.
+    def publish(self, upload: Path, names: Sequence[Path], size: int) -> Path:
+        """Make the first ``size`` bytes of ``upload`` content under the first of ``names`` that is free.
 
-        Content that is there with the same size is kept; of another size it is damaged, and replaced.
-        Raises UploadBusy, UploadInvalid if there are fewer bytes, StorageFull and Unavailable.
+        Bytes and name are durable when this returns the name. ``names`` lie in one folder, and nobody else uses the
+        last one. Raises UploadBusy, UploadInvalid if there are fewer bytes, StorageFull and Unavailable.
         """
         with failures_named("finishing an upload"):
-            if size_of(blob) == size:
-                # Whoever put it there may not have synced the name yet, and we are about to promise it.
-                sync_folder(blob.parent)
-                upload.unlink(missing_ok=True)
-                return
             try:
                 descriptor = open_locked(upload, create=size == 0)
             except FileNotFoundError as error:
                 raise too_short(upload.name, size, 0) from error
             try:
-                self._publish_locked(descriptor, upload, blob, size)
+                return self._publish_locked(descriptor, upload, names, size)
             finally:
                 os.close(descriptor)
 
-    def _publish_locked(self, descriptor: int, upload: Path, blob: Path, size: int) -> None:
+    def _publish_locked(self, descriptor: int, upload: Path, names: Sequence[Path], size: int) -> Path:
         stored = os.fstat(descriptor).st_size
         if stored < size:
             raise too_short(upload.name, size, stored)
         if stored > size:
             os.ftruncate(descriptor, size)
+        # Who looks for files that no row knows leaves new ones alone, and the upload may be days old.
+        os.utime(descriptor)
         try:
             os.fdatasync(descriptor)
         except OSError:
@@ -203,10 +205,14 @@ class Publisher:
             with suppress(OSError):
                 upload.unlink()
             raise
-        for folder in (blob.parent.parent, blob.parent):
-            self._make_folder(folder)
-        upload.rename(blob)
-        sync_folder(blob.parent)
+        folder = names[0].parent
+        for one in (folder.parent, folder):
+            self._make_folder(one)
+        blob = _name_new(descriptor, upload, names)
+        sync_folder(folder)
+        # Last, so that who died on the way can be followed by who tries again.
+        upload.unlink(missing_ok=True)
+        return blob
 
     def _make_folder(self, folder: Path) -> None:
         """Make ``folder``, and sync its name once per process.
@@ -220,6 +226,25 @@ class Publisher:
                 return
         sync_folder(folder.parent)
         self._durable.add(folder)
+
+
+def _name_new(descriptor: int, upload: Path, names: Sequence[Path]) -> Path:
+    """Give an upload's locked file the first of the names that is free."""
+    for name in names[:-1]:
+        try:
+            # Not a rename, which would put it in place of what got that name a moment ago.
+            os.link(upload, name, follow_symlinks=False)
+        except FileExistsError:
+            if not _is_named(descriptor, name):
+                continue
+            # A publisher that died gave it this name; nobody takes it away while we hold the lock.
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                continue
+            raise
+        return name
+    upload.rename(names[-1])
+    return names[-1]
 
 
 def sync_folder(folder: Path) -> None:
@@ -240,14 +265,87 @@ def old_files(folder: Path, before: float) -> Generator[str, None, None]:
                     yield entry.name
 
 
-def remove_unless_busy(path: Path) -> bool:
-    """Remove an upload's file that no request holds; False if one does or it is gone."""
+def remove_unless_busy(path: Path, before: float = float("inf")) -> int | None:
+    """Remove a file that nobody holds and nobody wrote to since ``before``, and return its size; None if it stays."""
     try:
         descriptor = open_locked(path, create=False)
     except (UploadBusy, FileNotFoundError):
-        return False
+        return None
     try:
+        status = os.fstat(descriptor)
+        if status.st_mtime >= before:
+            return None
         path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
-    return True
+    return status.st_size
+
+
+def remove_all(paths: Sequence[Path], before: float = float("inf")) -> list[int | None]:
+    """Each as ``remove_unless_busy``."""
+    return [remove_unless_busy(path, before) for path in paths]
+
+
+class Held:
+    """A file that only this caller may take away, or one that is not there."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises UploadBusy if somebody else holds it."""
+        self.path = path
+        try:
+            self._descriptor = open_locked(path, create=False)
+        except FileNotFoundError:
+            self._descriptor = -1
+
+    def remove(self) -> None:
+        """Take it away. What has got this name since, because there was nothing, stays."""
+        if self._descriptor >= 0:
+            self.path.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Let others have it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def hold(paths: Sequence[Path]) -> list[Held]:
+    """Hold those files that nobody else holds."""
+    held: list[Held] = []
+    try:
+        for path in paths:
+            with suppress(UploadBusy):
+                held.append(Held(path))
+    except BaseException:
+        let_go(held)
+        raise
+    return held
+
+
+def let_go(held: Sequence[Held], remove: Sequence[Path] = ()) -> None:
+    """Take away the files named in ``remove``, and let go of all."""
+    try:
+        for one in held:
+            if one.path in remove:
+                one.remove()
+    finally:
+        for one in held:
+            one.release()
+
+
+def old_below(root: Path, before: float) -> Generator[tuple[str, int], None, None]:
+    """Paths below ``root/ALGORITHM/PREFIX/`` and sizes of the files that nobody wrote to since ``before``."""
+    for algorithm in _folders(root):
+        for prefix in _folders(root / algorithm):
+            folder = f"{algorithm}/{prefix}"
+            with suppress(FileNotFoundError):
+                for name in old_files(root / folder, before):
+                    size = size_of(root / folder / name)
+                    if size is not None:
+                        yield f"{folder}/{name}", size
+
+
+def _folders(folder: Path) -> list[str]:
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    return []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -31,10 +31,10 @@ READ_PIECE = 512 * 1024
 """Bytes read at a time."""
 
 STALE_AFTER = 60 * 60 * 1000
-"""Milliseconds for which an upload without a row is left alone."""
+"""Milliseconds for which an upload or a blob without a row is left alone."""
 
 BATCH = 500
-"""Uploads asked about at a time."""
+"""Uploads or blobs asked about at a time."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,9 +67,10 @@ async def finished(job: Future[T]) -> T:
 class FileBlobs:
     """Finished content, as files."""
 
-    def __init__(self, layout: Layout, threads: Threads) -> None:
+    def __init__(self, layout: Layout, threads: Threads, clock: Clock) -> None:
         self._layout = layout
         self._threads = threads
+        self._clock = clock
 
     async def size(self, key: str) -> int | None:
         """Bytes stored under ``key``, None if there is nothing."""
@@ -93,6 +94,41 @@ class FileBlobs:
         path = self._layout.blob(key)
         with disk.failures_named("deleting a blob"):
             await self._threads.run(path.unlink, missing_ok=True)
+
+    async def remove(
+        self, keys: Collection[str], gone: Callable[[Collection[str]], Awaitable[Collection[str]]]
+    ) -> None:
+        """Remove the files of those keys that ``gone`` returns, held meanwhile against every other removal."""
+        paths = {self._layout.blob(key): key for key in keys}
+        with disk.failures_named("removing blobs"):
+            holding = self._threads.start(disk.hold, list(paths))
+            try:
+                held = await finished(holding)
+            except asyncio.CancelledError:
+                holding.add_done_callback(_let_go)
+                raise
+            remove: list[Path] = []
+            try:
+                remove = [self._layout.blob(key) for key in await gone([paths[one.path] for one in held])]
+            finally:
+                await finished(self._threads.start(disk.let_go, held, remove))
+
+    async def strays(
+        self, known: Callable[[Collection[str]], Awaitable[Collection[str]]], *, remove: bool = True
+    ) -> AsyncGenerator[tuple[int, int, int], None]:
+        """Remove old files that ``known`` does not know, batch by batch."""
+        before = (self._clock() - STALE_AFTER) / 1000
+        files = disk.old_below(self._layout.blobs, before)
+        while batch := await self._threads.run(_take_files, files):
+            named = {key: size for key, size in batch if self._layout.is_key(key)}
+            orphans = set(named) - set(await known(named)) if named else set()
+            sizes: list[int | None] = [named[key] for key in orphans]
+            if remove and orphans:
+                paths = [self._layout.blob(key) for key in orphans]
+                with disk.failures_named("removing stray files"):
+                    sizes = await self._threads.run(disk.remove_all, paths, before)
+            found = [size for size in sizes if size is not None]
+            yield len(batch), len(found), sum(found)
 
 
 class FileUploads:
@@ -129,11 +165,10 @@ class FileUploads:
         return _read(self._threads, self._layout.upload(upload_id), ByteRange(0, size), missing)
 
     async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
-        """Sync the bytes, rename them to their digest, sync the name; return the key."""
-        key = self._layout.key(digest)
-        upload, blob = self._layout.upload(upload_id), self._layout.blob(key)
-        await finished(self._threads.start(self._publisher.publish, upload, blob, size))
-        return key
+        """Sync the bytes, give them a name that nobody has, sync that; return the key."""
+        upload = self._layout.upload(upload_id)
+        keys = {self._layout.blob(key): key for key in (self._layout.key(digest), self._layout.key(digest, upload_id))}
+        return keys[await finished(self._threads.start(self._publisher.publish, upload, list(keys), size))]
 
     async def discard(self, upload_id: str) -> None:
         """Remove the file. A request that is still writing to it writes to nothing from then on."""
@@ -151,7 +186,8 @@ class FileUploads:
             while batch := await self._threads.run(_take, names):
                 orphans = set(batch) - set(await known(batch))
                 paths = [self._layout.uploads / name for name in orphans]
-                removed += sum(await self._threads.run(list, map(disk.remove_unless_busy, paths)))
+                sizes = await self._threads.run(disk.remove_all, paths)
+                removed += sum(size is not None for size in sizes)
         return removed
 
 
@@ -204,6 +240,16 @@ def _close_opened(opening: Future[disk.UploadFile]) -> None:
 
 def _take(names: Iterator[str]) -> list[str]:
     return list(islice(names, BATCH))
+
+
+def _take_files(files: Iterator[tuple[str, int]]) -> list[tuple[str, int]]:
+    with disk.failures_named("looking for stray files"):
+        return list(islice(files, BATCH))
+
+
+def _let_go(holding: Future[list[disk.Held]]) -> None:
+    if not holding.exception():
+        disk.let_go(holding.result())
 
 
 async def _read(threads: Threads, path: Path, span: ByteRange, missing: HavreError) -> AsyncIterator[bytes]:

@@ -5,7 +5,7 @@ Everything is gone when the process ends, and only one process sees it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from havre.errors import BlobUnknown, Unavailable, UploadBusy, UploadInvalid, UploadUnknown
@@ -19,8 +19,11 @@ from havre.storage.filesystem import BATCH, READ_PIECE, STALE_AFTER
 class MemoryBlobs:
     """Finished content, as byte strings."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._contents: dict[str, bytes] = {}
+        self._stored: dict[str, Instant] = {}
+        self._held: set[str] = set()
 
     async def size(self, key: str) -> int | None:
         """Bytes stored under ``key``, None if there is nothing."""
@@ -42,9 +45,38 @@ class MemoryBlobs:
         """Remove the content; nothing happens if there is none."""
         self._contents.pop(key, None)
 
-    def keep(self, key: str, content: bytes) -> None:
-        """Store what an upload has finished."""
-        self._contents[key] = content
+    async def remove(
+        self, keys: Collection[str], gone: Callable[[Collection[str]], Awaitable[Collection[str]]]
+    ) -> None:
+        """Remove those of ``keys`` that ``gone`` returns, held meanwhile against every other removal."""
+        held = set(keys) - self._held
+        there = held.intersection(self._contents)
+        self._held |= held
+        try:
+            for key in there.intersection(await gone(held)):
+                self._contents.pop(key, None)
+        finally:
+            self._held -= held
+
+    async def strays(
+        self, known: Callable[[Collection[str]], Awaitable[Collection[str]]], *, remove: bool = True
+    ) -> AsyncGenerator[tuple[int, int, int], None]:
+        """Remove old content that ``known`` does not know, batch by batch."""
+        before = self._clock() - STALE_AFTER
+        old = [key for key, at in self._stored.items() if key in self._contents and at < before]
+        for start in range(0, len(old), BATCH):
+            batch = old[start : start + BATCH]
+            orphans = set(batch) - set(await known(batch)) - self._held
+            size = sum(len(self._contents.get(key, b"")) for key in orphans)
+            for key in orphans if remove else ():
+                self._contents.pop(key, None)
+            yield len(batch), len(orphans), size
+
+    def keep(self, names: Sequence[str], content: bytes) -> str:
+        """Store what an upload has finished under the first name that is free; returns that."""
+        key = next(name for name in names if name not in self._contents)
+        self._contents[key], self._stored[key] = content, self._clock()
+        return key
 
     def __len__(self) -> int:
         return len(self._contents)
@@ -90,16 +122,13 @@ class MemoryUploads:
             yield piece
 
     async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
-        """Keep the first ``size`` bytes as content and return its key."""
-        key = str(digest)
-        if await self._blobs.size(key) != size:
-            upload = self._idle(upload_id)
-            content = bytes(upload.content[:size]) if upload else b""
-            if len(content) < size:
-                raise _too_short(upload_id, size, len(content))
-            self._blobs.keep(key, content)
+        """Keep the first ``size`` bytes as content under a key that nothing else has, and return that."""
+        upload = self._idle(upload_id)
+        content = bytes(upload.content[:size]) if upload else b""
+        if len(content) < size:
+            raise _too_short(upload_id, size, len(content))
         self._uploads.pop(upload_id, None)
-        return key
+        return self._blobs.keep((str(digest), f"{digest}.{upload_id}"), content)
 
     async def discard(self, upload_id: str) -> None:
         """Forget the upload; nothing happens if it is unknown."""

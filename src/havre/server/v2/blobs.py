@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from havre.oci import mediatypes
 from havre.oci.digest import Digest
 from havre.oci.ranges import ByteRange, parse_range
+from havre.registry.blobs import unknown
 from havre.registry.ports import Elsewhere, LocalFile
 from havre.registry.records import BlobRecord
 from havre.server.http import Response
@@ -17,6 +18,9 @@ from havre.server.v2.call import INERT, Call, matches
 async def get(call: Call) -> Response:
     """The blob, or the parts of it that the Range header asks for (RFC 9110, section 14)."""
     blob = await call.app.blobs.stat(call.name, Digest.parse(call.tail))
+    if blob.condemned and call.request.method == "HEAD":
+        # It may go before a manifest names it. Who would push it is told to send it, which makes it stay.
+        raise unknown(call.name, blob.digest)
     etag = f'"{blob.digest}"'
     headers = [
         ("docker-content-digest", blob.digest),
