@@ -14,9 +14,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from tests.support.harbour import Crane, Crew, small, stock
 from tests.support.requirements import require
@@ -29,8 +29,10 @@ MORE = ("corentin", "maelle", "ronan")
 WEIGHT = 50
 """How many times larger the layers are than in tests: some megabytes each."""
 
-WIDE = {"width": 1200, "height": 780}
-PHONE = {"width": 390, "height": 780}
+WIDE: ViewportSize = {"width": 1200, "height": 780}
+PHONE: ViewportSize = {"width": 390, "height": 780}
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 DAY = 24 * 3600 * 1000
 
@@ -134,15 +136,10 @@ def sign_in(page: Page, name: str) -> None:
     page.wait_for_url("**/")
 
 
-def draw(browser: Browser, server: HavreProcess, size: dict[str, int], scheme: str, folder: Path) -> None:
+def draw(browser: Browser, server: HavreProcess, size: ViewportSize, scheme: Scheme, folder: Path) -> None:
     """Every picture in one size and theme."""
     for who in sorted({one.who for one in PICTURES}):
-        context = browser.new_context(
-            base_url=server.url,
-            viewport=size,
-            color_scheme=scheme,
-            locale="en-GB",  # type: ignore[arg-type]
-        )
+        context = browser.new_context(base_url=server.url, viewport=size, color_scheme=scheme, locale="en-GB")
         page = context.new_page()
         if who:
             sign_in(page, who)
@@ -195,7 +192,7 @@ def main() -> int:
         with server, sync_playwright() as playwright:
             count(server)
             browser = playwright.chromium.launch(executable_path=str(require("chromium")), args=FLAGS)
-            for scheme in ("light", "dark"):
+            for scheme in SCHEMES:
                 wide, narrow = folder / scheme, folder / f"{scheme}-phone"
                 draw(browser, server, WIDE, scheme, wide)
                 draw(browser, server, PHONE, scheme, narrow)
