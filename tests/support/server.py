@@ -49,9 +49,14 @@ class HavreProcess:
             "PATH": os.environ.get("PATH", os.defpath),
             "HAVRE_DATA": str(self.data),
             "HAVRE_LISTEN": self.host,
+            # All that a test asks comes from one address, and may be more than one person would.
+            "HAVRE_REQUESTS_PER_ADDRESS": "0",
+            "HAVRE_REQUESTS_PER_ACCOUNT": "0",
             **{f"HAVRE_{name.upper()}": value for name, value in settings.items()},
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self.before: list[str] = []
+        """A program that is to run it, such as a tracer, with its arguments."""
 
     @property
     def host(self) -> str:
@@ -73,10 +78,22 @@ class HavreProcess:
 
     def start(self) -> Self:
         """Start it and wait for the first answer of /healthz. Raises RuntimeError with the end of the log."""
+        process = self.spawn()
+        deadline = time.monotonic() + STARTING
+        while not self.answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                message = f"havre serve did not answer at {self.url}:\n{self.log_tail()}"
+                raise RuntimeError(message)
+            time.sleep(0.02)
+        return self
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start it, and wait for nothing."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*HAVRE, "serve", *self.flags],
+                [*self.before, *HAVRE, "serve", *self.flags],
                 env=dict(self.environ),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -84,14 +101,7 @@ class HavreProcess:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + STARTING
-        while not self.answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                message = f"havre serve did not answer at {self.url}:\n{self.log_tail()}"
-                raise RuntimeError(message)
-            time.sleep(0.02)
-        return self
+        return self.process
 
     def answers(self) -> bool:
         """Whether it takes a request now: of HTTP, or at least a connection where it speaks TLS."""

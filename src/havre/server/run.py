@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from havre.config import Config
 from havre.errors import ConfigError
-from havre.server import logs
+from havre.server import logs, privileges
+from havre.server.privileges import Certificate
 
 if TYPE_CHECKING:
     import ssl
@@ -27,25 +28,57 @@ def serve(config: Config, sources: Mapping[str, str] | None = None) -> None:
     Raises ConfigError for settings that can not work.
     """
     logs.configure(config.log_format, config.log_level)
-    _check_certificate(config)
+    certificate = _check_certificate(config)
+    if not config.user:
+        _prepare_and_run(config, None, certificate, sources)
+        return
+    # What root alone may open is opened now; all else, the database and its folder included, as the user.
+    with _listen(config) as listener:
+        kept = certificate.kept() if certificate else None
+        privileges.drop(config.user, config.data)
+        _prepare_and_run(config, listener, kept, sources)
+
+
+def _prepare_and_run(
+    config: Config, listener: socket.socket | None, certificate: Certificate | None, sources: Mapping[str, str] | None
+) -> None:
     from havre.metadata.migrations import upgrade_in_child
 
     upgrade_in_child(config.database_url)
-    with tempfile.TemporaryDirectory(prefix="havre-figures-", ignore_cleanup_errors=True) as figures:
-        _run(config, Path(figures), sources)
+    with tempfile.TemporaryDirectory(
+        prefix="havre-figures-", dir=_scratch(config.data), ignore_cleanup_errors=True
+    ) as figures:
+        _run(config, Path(figures), listener, certificate, sources)
 
 
-def _run(config: Config, figures: Path, sources: Mapping[str, str] | None) -> None:
+def _scratch(data: Path) -> Path | None:
+    """Where short-lived files may lie: where the system has them, else among the data, should all else be read-only."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        return data
+    return None
+
+
+def _run(
+    config: Config,
+    figures: Path,
+    opened: socket.socket | None,
+    certificate: Certificate | None,
+    sources: Mapping[str, str] | None,
+) -> None:
     # What the workers need is imported here, once, so that they share its pages.
     from havre.server.app import create_app
+    from havre.server.wire.limits import Limits
     from havre.server.wire.processes import Parent, Service
 
     scheme = "https" if config.tls_certificate else "http"
-    with _listen(config) as listener:
+    with opened or _listen(config) as listener:
         service = Service(
             lambda: create_app(config, figures=figures, sources=sources),
             listener,
-            (lambda context: _load_certificate(context, config)) if config.tls_certificate else None,
+            (lambda context: _load_certificate(context, certificate)) if certificate else None,
+            Limits(rate=config.slowest_client),
         )
         log.info("Havre serves %s://%s with its data in %s", scheme, config.listen, config.data)
         # Objects made so far are left out of collections, which would write to the pages that workers share.
@@ -75,14 +108,16 @@ def _listen(config: Config) -> socket.socket:
     return listener
 
 
-def _check_certificate(config: Config) -> None:
+def _check_certificate(config: Config) -> Certificate | None:
     """Raises ConfigError if the certificate and its key can not be read or do not fit, which workers would tell badly."""
     if config.tls_certificate is None or config.tls_key is None:
-        return
+        return None
     import ssl
 
+    certificate = Certificate(config.tls_certificate, config.tls_key)
     try:
-        _load_certificate(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), config)
+        _load_certificate(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), certificate)
+        return certificate
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ConfigError(
@@ -91,6 +126,7 @@ def _check_certificate(config: Config) -> None:
         ) from error
 
 
-def _load_certificate(context: ssl.SSLContext, config: Config) -> None:
+def _load_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:
+    chain, key = certificate.places()
     # A key with a password would have OpenSSL ask for it on the terminal.
-    context.load_cert_chain(config.tls_certificate or "", config.tls_key, password="")
+    context.load_cert_chain(chain, key, password="")
