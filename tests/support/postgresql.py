@@ -1,9 +1,11 @@
 """A PostgreSQL server of our own: the distribution's binaries, a fresh cluster, a Unix socket and no port."""
 
+import contextlib
 import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -36,6 +38,35 @@ class Cluster:
     def stop(self, mode: str = "fast") -> None:
         """Stop it; with ``immediate`` as a crash would."""
         self._run("pg_ctl", "--wait", *self._data, "--mode", mode, "stop")
+
+    def crash(self, what: str) -> None:
+        """Kill the server with all its processes, or a ``backend`` alone, or have it stop as it is: ``immediate``."""
+        server = self._server()
+        if server is None:
+            return
+        processes = [int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
+        if "immediate" in what:
+            os.kill(server, signal.SIGQUIT)
+        elif "backend" in what:
+            served = [pid for pid in processes if b" havre " in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            for pid in served[:1]:
+                os.kill(pid, signal.SIGKILL)
+        else:
+            for pid in [server, *processes]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def revive(self) -> None:
+        """Start it if it does not run any more; raises AssertionError while what is left of it is in the way."""
+        if self._server() is None:
+            self.start()
+
+    def _server(self) -> int | None:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pid = int((self._folder / "data/postmaster.pid").read_text().split()[0])
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                return pid
+        return None
 
     def remove(self) -> None:
         """Stop it and delete everything."""
