@@ -10,7 +10,7 @@ from havre.server.http import Receive, Scope, Send
 from havre.server.wire.limits import Limits
 from havre.server.wire.processes import Parent, Service
 
-LIMITS = Limits(idle=3, head=2, exchange=2, linger=2, rate=1000, connections=20, active=4)
+LIMITS = Limits(idle=3, head=2, exchange=2, linger=2, rate=1000, connections=24, active=4, waiting=16, wait=3)
 
 
 class Oddities:
@@ -100,6 +100,14 @@ class Oddities:
 
     async def do_hold(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Answer only when the client is gone."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        (self.folder / "noticed").touch()
+
+    async def do_watch(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Begin an answer, and leave it at that when the client is gone."""
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"so far", "more_body": True})
         while (await receive())["type"] != "http.disconnect":
             pass
         (self.folder / "noticed").touch()

@@ -101,6 +101,14 @@ class Wire:
         except (EOFError, ConnectionResetError):
             return self.data
 
+    def close(self) -> None:
+        """Leave as a browser does whose window is closed."""
+        self.socket.close()
+
+    def end(self) -> None:
+        """Send no more, and go on reading."""
+        self.socket.shutdown(socket.SHUT_WR)
+
     def reset(self) -> None:
         """Leave as a machine that crashes does."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -313,11 +321,38 @@ def test_a_client_that_leaves_in_the_middle_of_its_body(server: Oddities) -> Non
     until(lambda: (server.folder / "left").exists() and "77\n" in (server.folder / "left").read_text())
 
 
-def test_a_client_that_leaves_while_it_waits_is_noticed(server: Oddities) -> None:
+@pytest.mark.parametrize("how", [Wire.reset, Wire.close, Wire.end])
+def test_a_client_that_leaves_while_it_waits_is_noticed(server: Oddities, how: Callable[[Wire], None]) -> None:
+    noticed = server.folder / "noticed"
+    noticed.unlink(missing_ok=True)
     with server.connect() as wire:
         wire.send(b"GET /hold HTTP/1.1\r\n" + HOST + b"\r\n")
-        wire.reset()
-    until((server.folder / "noticed").exists)
+        how(wire)
+        until(noticed.exists)
+    noticed.unlink()
+    with server.connect() as wire:
+        # Answers that go on for ever are like that: begun, and broken off when nobody is left.
+        wire.send(b"GET /watch HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert b"200" in wire.socket.recv(1000)
+        how(wire)
+        until(noticed.exists)
+    assert b"no whole answer" not in (server.folder / "log").read_bytes().rpartition(b"as asked")[2]
+
+
+@pytest.mark.parametrize("path", ["/", "/stream", "/file?,,"])
+def test_a_client_that_sends_no_more_still_gets_its_answers(server: Oddities, path: str) -> None:
+    one = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with server.connect() as wire:
+        wire.send(one)
+        wire.end()
+        alone = wire.rest()
+    assert alone.startswith(b"HTTP/1.1 200 ")
+    with server.connect() as wire:
+        wire.send(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\nabc" + one + one[:9])
+        wire.end()
+        several = wire.rest()
+    assert several.count(b"HTTP/1.1 200 ") == 2
+    assert len(several) > len(alone)
 
 
 def test_a_client_that_leaves_in_the_middle_of_an_answer(server: Oddities) -> None:
@@ -447,6 +482,42 @@ def test_requests_beyond_the_limit_wait(server: Oddities) -> None:
         held.pop().reset()
         last.socket.settimeout(PATIENCE)
         assert last.answer()[0] == 204
+    for wire in held:
+        wire.reset()
+
+
+def test_requests_that_would_wait_too_long_or_in_too_long_a_line_are_turned_away(server: Oddities) -> None:
+    held = [server.connect() for _ in range(LIMITS.active + LIMITS.waiting)]
+    for wire in held:
+        wire.send(HOLD)
+    until(lambda: server.ask(EMPTY).startswith(b"HTTP/1.1 503 "))  # once all of them are in the line
+    left = held.pop()
+    left.reset()
+    with server.connect() as last:
+        last.send(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\n\r\nbody")
+        status, headers, body = last.answer()  # the last in line, after some seconds
+        assert (status, headers["retry-after"], headers["connection"]) == (503, "5", "close")
+        assert b"more to do than it can" in body
+        assert last.rest() == b""
+    turned_away = [wire.answer()[0] for wire in held[LIMITS.active :]]
+    assert turned_away == [503] * (LIMITS.waiting - 1)
+    for wire in held:
+        wire.reset()
+    assert server.ask(b"GET /empty HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 204 ")
+    until(lambda: b"turned away with 503" in (server.folder / "log").read_bytes())
+
+
+def test_who_leaves_the_line_is_not_worked_for(server: Oddities) -> None:
+    held = [server.connect() for _ in range(LIMITS.active)]
+    for wire in held:
+        wire.send(HOLD)
+    gone = server.connect()
+    gone.send(b"GET /die HTTP/1.1\r\n" + HOST + b"\r\n")
+    gone.reset()
+    with server.connect() as last:
+        last.send(EMPTY)
+        held.pop().reset()
+        assert last.answer()[0] == 204, "the worker is alive, so nobody asked it to die"
     for wire in held:
         wire.reset()
 

@@ -40,6 +40,8 @@ class Connection(asyncio.BufferedProtocol):
         """The answer that is being made is the last one."""
         self.congested = False
         """The client reads more slowly than we write."""
+        self._ended = False
+        """The client sends no more."""
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)  # until connection_made
         self._wire: socket.socket | None = None
         self._reader = Reader(self)
@@ -81,7 +83,8 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """The client sends no more. It may still read, if all of its request is here."""
         self.closing = True
-        return bool(self._exchange and self._exchange.arrived and not self.worker.tls)
+        answering = self._exchange and self._exchange.arrived and self._stage is Stage.EXCHANGE
+        return bool(answering and not self.worker.tls)
 
     def connection_lost(self, _error: Exception | None) -> None:
         """The connection is gone."""
@@ -123,12 +126,15 @@ class Connection(asyncio.BufferedProtocol):
     def _begin(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._enter(Stage.EXCHANGE)
-        self.worker.run(self._answer(exchange))
+        self.worker.run(self, exchange)
 
-    async def _answer(self, exchange: Exchange) -> None:
+    async def answer(self, exchange: Exchange) -> None:
+        """Have the application answer, and go on to what comes after it."""
         try:
             await self.worker.application(exchange.scope, exchange.receive, exchange.send)
-            if not exchange.answered and not exchange.gone:
+            if not exchange.answered and exchange.dismissed:
+                self.abort()
+            elif not exchange.answered and not exchange.gone:
                 raise RuntimeError("the application gave no whole answer")
         except Exception:
             if not exchange.gone and not self._transport.is_closing():
@@ -152,7 +158,11 @@ class Connection(asyncio.BufferedProtocol):
         if self.closing or exchange is None or not exchange.keep_alive:
             self._transport.close()
         elif self._queue:
-            self._begin(self._queue.popleft())
+            following = self._queue.popleft()
+            if self._ended:
+                self.closing = not self._queue
+                following.ended()
+            self._begin(following)
         else:
             self._enter(Stage.IDLE)
             self.resume_reading()
@@ -169,6 +179,12 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
         else:
             self._say(status, sentence)
+
+    def turn_away(self) -> None:
+        """There are more connections or requests than can be served: say so, without any work for it."""
+        if self._exchange is not None:
+            self._exchange.lost()
+        self._say(503, "the server has more to do than it can: try again in a moment")
 
     def _say(self, status: int, sentence: str) -> None:
         """Answer without an application, and hang up once the client had time to read."""

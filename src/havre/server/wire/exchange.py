@@ -38,6 +38,7 @@ class Exchange:
         "_chunked",
         "_connection",
         "_delivered",
+        "_ended",
         "_head",
         "_left",
         "_pieces",
@@ -46,6 +47,7 @@ class Exchange:
         "answered",
         "arrived",
         "awaits_continue",
+        "dismissed",
         "finished",
         "gone",
         "keep_alive",
@@ -69,10 +71,13 @@ class Exchange:
         """So was all of it."""
         self.finished = False
         """The application has returned."""
+        self.dismissed = False
+        """It was told that the client left, and need not answer."""
         self._pieces: list[bytes] = []
         self._waiting = 0
         self._waiter: asyncio.Future[None] | None = None
         self._delivered = False
+        self._ended = False
         self._head: tuple[int, list[tuple[bytes, bytes]]] | None = None
         self._chunked = False
         self._bodiless = False
@@ -97,6 +102,11 @@ class Exchange:
         self.arrived = True
         self._wake()
 
+    def ended(self) -> None:
+        """The client sends nothing after this request."""
+        self._ended = True
+        self._wake()
+
     def lost(self) -> None:
         """The client is gone."""
         self.gone = True
@@ -116,7 +126,8 @@ class Exchange:
     async def receive(self) -> Message:
         """ASGI: what has arrived of the body since the last call, or that the client is gone."""
         while not self._pieces:
-            if self.gone or (self.answered and self._delivered):
+            if self.gone or (self._delivered and (self.answered or self._ended)):
+                self.dismissed = True
                 return {"type": "http.disconnect"}
             if self.arrived and not self._delivered:
                 self._delivered = True

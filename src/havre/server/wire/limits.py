@@ -36,6 +36,10 @@ class Limits:
     """Open at a time. Beyond, one that is idle makes room; if there is none, the new one is refused."""
     active: int = 512
     """Requests answered at a time; further ones wait."""
+    waiting: int = 1024
+    """Requests that wait; further ones are refused with 503, so that an overload is told and not grown."""
+    wait: float = 10
+    """Seconds that a request waits at most, before it is refused in the same way."""
 
     def seconds(self, stage: Stage) -> float:
         """For a stage."""

@@ -8,12 +8,13 @@ import signal
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any, Protocol
+from typing import Protocol
 
 from havre.server.http import Receive, Scope, Send
 from havre.server.wire.connection import Connection
+from havre.server.wire.exchange import Exchange
 from havre.server.wire.limits import Limits
 
 READ_BUFFER = 256 * 1024
@@ -68,7 +69,8 @@ class Worker:
         self._listener = listener
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._waiting: deque[Coroutine[Any, Any, None]] = deque()
+        self._waiting: deque[tuple[float, Connection, Exchange]] = deque()
+        self._turned_away = 0
         self._stopping = asyncio.Event()
 
     async def serve(self, ready: Callable[[], None], parent: int, patience: float) -> None:
@@ -113,26 +115,49 @@ class Worker:
         for connection in list(self._connections):
             connection.abort()
 
-    def run(self, answer: Coroutine[Any, Any, None]) -> None:
-        """Make an answer, now or when others are done."""
-        if len(self._tasks) >= self.limits.active:
-            self._waiting.append(answer)
-            return
-        task = asyncio.get_running_loop().create_task(answer)
+    def run(self, connection: Connection, exchange: Exchange) -> None:
+        """Have the request answered, now or when others are done; beyond the limits it is turned away."""
+        if len(self._tasks) < self.limits.active:
+            self._start(connection, exchange)
+        elif len(self._waiting) < self.limits.waiting:
+            self._waiting.append((self.now, connection, exchange))
+        else:
+            self._turn_away(connection)
+
+    def _start(self, connection: Connection, exchange: Exchange) -> None:
+        task = asyncio.get_running_loop().create_task(connection.answer(exchange))
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if self._waiting:
-            self.run(self._waiting.popleft())
+        while self._waiting:
+            _, connection, exchange = self._waiting.popleft()
+            # Who left while waiting is not worked for: that would make an overload last.
+            if not exchange.gone:
+                self._start(connection, exchange)
+                return
+
+    def _turn_away(self, connection: Connection) -> None:
+        self._turned_away += 1
+        connection.turn_away()
+
+    def _look_at_the_queue(self) -> None:
+        """End waits that have taken too long; called every second."""
+        while self._waiting and self.now - self._waiting[0][0] > self.limits.wait:
+            _, connection, exchange = self._waiting.popleft()
+            if not exchange.gone:
+                self._turn_away(connection)
+        if self._turned_away:
+            log.warning("overload: %d requests were turned away with 503", self._turned_away)
+            self._turned_away = 0
 
     def welcome(self, connection: Connection) -> None:
         """A client has connected."""
         if len(self._connections) >= self.limits.connections:
             idle = next((one for one in self._connections if one.idle), None)
             if idle is None:
-                connection.refuse(503, "the server has more connections than it can serve: try again in a moment")
+                self._turn_away(connection)
             else:
                 idle.shut()
         self._connections.add(connection)
@@ -147,6 +172,7 @@ class Worker:
         self.date = b"date: %b\r\n\r\n" % formatdate(usegmt=True).encode()
         for connection in list(self._connections):
             connection.look_at_the_clock()
+        self._look_at_the_queue()
         loop.call_later(1, self._tick)
 
     def _renew(self) -> None:
