@@ -10,18 +10,18 @@ import typer
 
 from havre import cli
 
-SHARED = {"contents", "output", "packing", "places", "reference", "remote"}
+SHARED = {"contents", "importing", "output", "packing", "places", "reference", "remote"}
 """Modules beside the commands: what several of them use, and the page about all."""
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_of_the_table_has_its_module(name: str) -> None:
-    assert isinstance(import_module(f"havre.cli.{name}").app, typer.Typer)
+    assert isinstance(import_module(f"havre.cli.{cli.module_of(name)}").app, typer.Typer)
 
 
 def test_every_module_is_in_the_table() -> None:
     modules = {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - {"__init__"} - SHARED
-    assert modules == set(cli.COMMANDS)
+    assert modules == set(map(cli.module_of, cli.COMMANDS))
 
 
 def test_help_lists_every_command_and_imports_none() -> None:
@@ -34,7 +34,7 @@ def test_help_lists_every_command_and_imports_none() -> None:
     for name, help_line in cli.COMMANDS.items():
         assert f"  {name} " in done.stdout
         assert help_line in done.stdout
-        assert f"havre.cli.{name}" not in words
+        assert f"havre.cli.{cli.module_of(name)}" not in words
 
 
 def test_an_unknown_command_is_named() -> None:

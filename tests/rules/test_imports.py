@@ -23,6 +23,8 @@ INWARD = {
     # One process, two halves: the server's composition root mounts the pages, the pages use its addresses.
     "server": {"web", "layers", "storage", "metadata", "access", "registry", "oci", "errors", "config"},
     "web": {"server", "layers", "storage", "metadata", "access", "registry", "oci", "errors", "config"},
+    # What other registries left on disk: it reads image layouts, and brings everything in through the meaning.
+    "adopt": {"images", "registry", "oci", "errors", "config"},
     "client": {"oci", "errors"},
     "images": {"oci", "errors"},
 }

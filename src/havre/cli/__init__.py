@@ -6,6 +6,7 @@ group of them; `havre --help` reads only this table, so it answers before any li
 
 import os
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,7 +19,10 @@ COMMANDS: dict[str, str] = {
     "serve": "Serve the registry, the pages and the API.",
     "user": "Add, list, disable accounts; set a new password.",
     "plan": "List, define and give plans to accounts.",
+    "backup": "Copy everything as of one moment, while serving.",
+    "restore": "Make a registry of a backup.",
     "rows": "Move all rows between SQLite and PostgreSQL.",
+    "import": "Bring in what another registry holds.",
     "config": "Check, show and describe the settings.",
     "login": "Sign in to a registry and remember it.",
     "logout": "Forget a registry's sign-in.",
@@ -45,6 +49,11 @@ COMPLETE = "_HAVRE_COMPLETE"
 """The variable by which a shell asks how a command line may go on."""
 
 
+def module_of(command: str) -> str:
+    """The module of a command: of its name, with a mark behind it where Python has that word for itself."""
+    return f"{command}_" if iskeyword(command) else command
+
+
 class _LazyGroup(TyperGroup):
     """Knows its commands by name and imports a command's module when that command runs."""
 
@@ -56,7 +65,7 @@ class _LazyGroup(TyperGroup):
         """Import and return one command; None when there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command = typer.main.get_command(import_module(f"havre.cli.{cmd_name}").app)
+        command = typer.main.get_command(import_module(f"havre.cli.{module_of(cmd_name)}").app)
         command.name = cmd_name
         return command
 

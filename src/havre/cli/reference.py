@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.core import TyperGroup
 
-from havre.cli import COMMANDS
+from havre.cli import COMMANDS, module_of
 
 if TYPE_CHECKING:
     from typer._click import Command, Parameter
@@ -60,7 +60,7 @@ def reference() -> str:
     """The page; a test compares it with the one in docs/."""
     parts = [_INTRODUCTION]
     for name in COMMANDS:
-        command = typer.main.get_command(import_module(f"havre.cli.{name}").app)
+        command = typer.main.get_command(import_module(f"havre.cli.{module_of(name)}").app)
         parts += _sections(f"havre {name}", command, 2)
     return "\n".join(parts)
 

@@ -54,6 +54,10 @@ class TarIndex:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
         self._file.close()
 
     def find(self, name: str) -> Member | None:

@@ -100,7 +100,7 @@ class Manifests:
         def work(rows: Rows) -> int:
             repository = ensure(rows, name, now)
             # First: whoever collects and wants the same rows comes before this unit of work, or after it.
-            rows.blobs.acquit(repository.id, {one.digest for one in manifest.blobs})
+            rows.blobs.acquit(repository.id, {one.digest for one in (*manifest.blobs, *manifest.manifests)})
             check_complete(manifest, rows.manifests.absent(repository.id, needed(manifest)), sparse=self._sparse)
             record = _record(rows, repository, manifest, digest, content, platform, now)
             rows.manifests.add(repository.id, record, _edges(manifest))

@@ -10,7 +10,7 @@ from havre.oci.names import RepositoryName
 from havre.registry.policy import check_writable
 from havre.registry.ports import Rows
 from havre.registry.quotas import check_private
-from havre.registry.records import Instant, Redirect, Repository, Visibility
+from havre.registry.records import Instant, NamespaceRecord, Redirect, Repository, Visibility
 
 RESERVED = frozenset({"tags", "collaborators", "compare", "star"})
 """Words that pages and API put behind a repository's name: no repository below another may be called so, or one address
@@ -93,11 +93,17 @@ def ensure(rows: Rows, name: RepositoryName, at: Instant, begun: Instant | None 
             f"there is no account {name.namespace}: push to a repository under your own name",
             detail={"name": str(name)},
         )
+    visibility = first_visibility(rows, namespace, name)
+    if visibility is Visibility.PRIVATE:
+        check_private(rows.quotas, name.namespace)
+    return rows.repositories.add(name, visibility, at)
+
+
+def first_visibility(rows: Rows, namespace: NamespaceRecord, name: RepositoryName) -> Visibility:
+    """What a repository begins as: what the owner chose, but never public where something private was deleted."""
     deleted = [one.visibility for one in rows.moves.hidden_in(name.namespace, HIDDEN) if one.name == name]
     private = Visibility.PRIVATE in (*deleted[:1], namespace.default_visibility)
-    if private:
-        check_private(rows.quotas, name.namespace)
-    return rows.repositories.add(name, Visibility.PRIVATE if private else Visibility.PUBLIC, at)
+    return Visibility.PRIVATE if private else Visibility.PUBLIC
 
 
 def renamed(moved: Redirect) -> Denied:
