@@ -97,7 +97,9 @@ def test_ids_are_not_given_twice(filled_url: str, target_url: str) -> None:
     with connected(target_url) as connection:
         begin(connection)
         fresh = connection.execute(add).inserted_primary_key
-        assert gone is not None and fresh is not None and fresh[0] > gone[0] > ROWS
+        assert gone is not None
+        assert fresh is not None
+        assert fresh[0] > gone[0] > ROWS
         connection.rollback()
 
 

@@ -94,7 +94,7 @@ def _value(table: Table, column: Column[Any], number: int, options: dict[str, st
     if isinstance(column.type, String):
         return (
             f"{{}}{number}"
-            if column.type.python_type is str and column.name in {"payload"}
+            if column.type.python_type is str and column.name == "payload"
             else f"{column.name} {number}"
         )
     return 2**40 + number if str(column.type) == "BIGINT" else number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,14 +33,16 @@ def pace_of(rate: float) -> Pace:
     """A pace of at most ``rate`` bytes each second; 0 waits for nothing."""
     if rate <= 0:
         return lambda _number: None
-    begun, moved = time.monotonic(), 0
+    free_at, lock = time.monotonic(), threading.Lock()
 
     def pace(number: int) -> None:
-        nonlocal moved
-        moved += number
-        ahead = moved / rate - (time.monotonic() - begun)
-        if ahead > 0:
-            time.sleep(ahead)
+        nonlocal free_at
+        with lock:
+            # What was not used in the past is not made up for.
+            free_at = max(free_at, time.monotonic()) + number / rate
+            wait = free_at - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
 
     return pace
 
