@@ -338,8 +338,13 @@ async def swept(stores: Stores, known: Collection[str], *, remove: bool = True) 
         assert len(keys) <= 500
         return set(keys).intersection(known)
 
-    steps = [step async for step in stores.blobs.strays(with_rows, remove=remove)]
-    return sum(step[1] for step in steps), sum(step[2] for step in steps)
+    after, removed, size = "", 0, 0
+    while True:
+        step = await stores.blobs.strays(with_rows, after, remove=remove)
+        assert step.removed <= step.looked <= 500
+        after, removed, size = step.after, removed + step.removed, size + step.bytes
+        if not after:
+            return removed, size
 
 
 async def test_strays_are_content_without_a_row_for_an_hour(stores: Stores) -> None:

@@ -12,7 +12,7 @@ import pytest
 from havre.errors import ClientGone, StorageFull, Unavailable
 from havre.oci.digest import Digest, Hasher
 from havre.oci.ranges import ByteRange
-from havre.registry.ports import LocalFile
+from havre.registry.ports import LocalFile, Swept
 from havre.storage import open_storage
 from tests.storage.parts import (
     Stores,
@@ -200,7 +200,7 @@ async def test_files_of_others_are_no_strays(tmp_path: Path, stores: Stores) -> 
     async def none(_: Collection[str]) -> Collection[str]:
         return ()
 
-    assert [step async for step in stores.blobs.strays(none)] == [(3, 1, 7)]
+    assert await stores.blobs.strays(none) == Swept("", 3, 1, 7)
     assert all(path.exists() for path in foreign)
 
 

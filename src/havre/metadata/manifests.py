@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, delete, select, union_all
 
 from havre.metadata import search_index
-from havre.metadata.schema import blobs, manifest_edges, manifests, repository_blobs, tags
+from havre.metadata.schema import blobs, condemned_manifests, manifest_edges, manifests, repository_blobs, tags
 from havre.metadata.statements import insert_new
 from havre.oci.digest import Digest
 from havre.oci.names import Tag
@@ -36,6 +36,10 @@ _TAGGED = _WHOLE.join_from(tags, manifests, tags.c.manifest_id == manifests.c.id
     tags.c.repository_id == bindparam("repository_id"), tags.c.name == bindparam("tag")
 )
 _DELETE = delete(manifests).where(_HERE, manifests.c.digest == bindparam("digest"))
+_ACQUIT = delete(condemned_manifests).where(
+    condemned_manifests.c.manifest_id
+    == select(manifests.c.id).where(_HERE, manifests.c.digest == bindparam("digest")).scalar_subquery()
+)
 
 _PARENT = manifests.alias("parent")
 _CHILDREN = (
@@ -128,6 +132,8 @@ class ManifestRows:
         statement = insert_new(self._connection, manifests).returning(manifests.c.id)
         manifest_id = self._connection.execute(statement, values).scalar()
         if manifest_id is None:
+            # Pushed again: whoever did has just been told that it is here.
+            self._connection.execute(_ACQUIT, {"repository_id": repository_id, "digest": manifest.digest})
             return
         search_index.count(self._connection, repository_id, manifest)
         if children:

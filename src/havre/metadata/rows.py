@@ -14,6 +14,7 @@ from havre.metadata.authenticators import AuthenticatorRows
 from havre.metadata.belongings import BelongingRows
 from havre.metadata.blobs import BlobRows
 from havre.metadata.collaborators import CollaboratorRows
+from havre.metadata.garbage import GarbageRows
 from havre.metadata.jobs import JobRows
 from havre.metadata.live import LiveRows
 from havre.metadata.login_failures import LoginFailureRows
@@ -35,6 +36,7 @@ from havre.metadata.tag_removal import RemovalRows
 from havre.metadata.tags import TagRows
 from havre.metadata.transfers import TransferRows
 from havre.metadata.trees import TreeRows
+from havre.metadata.untagged import UntaggedRows
 from havre.metadata.uploads import UploadRows
 from havre.metadata.usage import UsageRows
 
@@ -120,6 +122,16 @@ class Rows:
     def jobs(self) -> JobRows:
         """Work that must be done once."""
         return JobRows(self.connection)
+
+    @cached_property
+    def garbage(self) -> GarbageRows:
+        """Links and content that may be garbage."""
+        return GarbageRows(self.connection)
+
+    @cached_property
+    def untagged(self) -> UntaggedRows:
+        """Manifests that no tag points at."""
+        return UntaggedRows(self.connection)
 
     @cached_property
     def trees(self) -> TreeRows:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, select, tuple_
 
 from havre.errors import ManifestUnknown
-from havre.metadata.schema import manifests, tag_events, tags, users
+from havre.metadata.schema import condemned_manifests, manifests, tag_events, tags, users
 from havre.metadata.statements import insert
 from havre.oci.digest import Digest
 from havre.oci.names import Tag
@@ -33,6 +33,7 @@ _TARGET = select(manifests.c.digest).join_from(tags, manifests, _TO_MANIFEST).wh
 _IS_MANIFEST = (manifests.c.repository_id == bindparam("repository_id")) & (manifests.c.digest == bindparam("digest"))
 _MANIFEST_ID = select(manifests.c.id).where(_IS_MANIFEST)
 _MANIFEST = select(manifests.c.id, manifests.c.total_size).where(_IS_MANIFEST)
+_ACQUIT = delete(condemned_manifests).where(condemned_manifests.c.manifest_id == bindparam("manifest_id"))
 _DELETE = delete(tags).where(_HERE, _NAMED)
 # A manifest belongs to one repository, so its id says enough; naming both would tempt SQLite to walk along all tags.
 _OF = select(tags.c.name).where(tags.c.manifest_id == _MANIFEST_ID.scalar_subquery()).order_by(tags.c.name)
@@ -91,6 +92,7 @@ class TagRows:
         manifest = self._connection.execute(_MANIFEST, {"repository_id": repository_id, "digest": digest}).first()
         if manifest is None:
             raise ManifestUnknown(f"this repository has no manifest {digest}", detail={"digest": digest})
+        self._connection.execute(_ACQUIT, {"manifest_id": manifest[0]})
         before = self._target(repository_id, tag)
         moved = {"manifest_id": manifest[0], "size": manifest[1], "updated": at, "user_id": user_id}
         statement = insert(self._connection, tags).values(repository_id=repository_id, name=tag, **moved)

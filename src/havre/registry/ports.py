@@ -7,13 +7,14 @@ again after a conflict, so it must have no other effect. No unit of work is open
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from havre.oci.digest import Digest, Hasher
 from havre.oci.names import Namespace, RepositoryName, Tag
 from havre.oci.ranges import ByteRange
+from havre.registry.gc_ports import GarbageRows, UntaggedRows
 from havre.registry.inside.ports import TreeRows
 from havre.registry.job_ports import JobRows
 from havre.registry.live_ports import LiveRows
@@ -63,6 +64,17 @@ class Elsewhere:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one look for strays found."""
+
+    after: str
+    """Where to go on; empty at the end."""
+    looked: int
+    removed: int
+    bytes: int
+
+
 class BlobStore(Protocol):
     """Finished content, by key.
 
@@ -91,13 +103,17 @@ class BlobStore(Protocol):
         content goes. If it raises, everything stays. A crash in between leaves a stray.
         """
 
-    def strays(
-        self, known: Callable[[Collection[str]], Awaitable[Collection[str]]], *, remove: bool = True
-    ) -> AsyncGenerator[tuple[int, int, int], None]:
-        """Remove content that ``known`` (given keys, returns those with a row) does not know, a batch for each step.
+    async def strays(
+        self,
+        known: Callable[[Collection[str]], Awaitable[Collection[str]]],
+        after: str = "",
+        *,
+        remove: bool = True,
+    ) -> Swept:
+        """Remove content that ``known`` (given keys, returns those with a row) does not know; without ``remove`` look.
 
-        Each step gives how much was looked at, removed, and how many bytes that were; without ``remove`` nothing is.
-        Leaves alone whatever was stored within the last hour, for its row may not be committed yet.
+        One batch of keys greater than ``after``. Leaves alone whatever was stored within the last hour, for its row
+        may not be committed yet.
         """
 
 
@@ -333,6 +349,10 @@ class Rows(Protocol):
     def jobs(self) -> JobRows: ...
     @property
     def trees(self) -> TreeRows: ...
+    @property
+    def garbage(self) -> GarbageRows: ...
+    @property
+    def untagged(self) -> UntaggedRows: ...
 
 
 class Metadata(Protocol):

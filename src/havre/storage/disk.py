@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -333,16 +334,29 @@ def let_go(held: Sequence[Held], remove: Sequence[Path] = ()) -> None:
             one.release()
 
 
-def old_below(root: Path, before: float) -> Generator[tuple[str, int], None, None]:
-    """Paths below ``root/ALGORITHM/PREFIX/`` and sizes of the files that nobody wrote to since ``before``."""
+def old_below(root: Path, before: float, after: str) -> Generator[tuple[str, int], None, None]:
+    """Paths below ``root``, as ALGORITHM/PREFIX/NAME, and sizes of the files that nobody wrote to since ``before``.
+
+    In their order, from behind ``after`` on.
+    """
     for algorithm in _folders(root):
         for prefix in _folders(root / algorithm):
             folder = f"{algorithm}/{prefix}"
-            with suppress(FileNotFoundError):
-                for name in old_files(root / folder, before):
-                    size = size_of(root / folder / name)
-                    if size is not None:
-                        yield f"{folder}/{name}", size
+            if folder < after[: len(folder)]:
+                continue
+            for name in _files(root / folder):
+                if f"{folder}/{name}" <= after:
+                    continue
+                with suppress(FileNotFoundError):
+                    status = (root / folder / name).stat(follow_symlinks=False)
+                    if stat.S_ISREG(status.st_mode) and status.st_mtime < before:
+                        yield f"{folder}/{name}", status.st_size
+
+
+def _files(folder: Path) -> list[str]:
+    with suppress(FileNotFoundError):
+        return sorted(path.name for path in folder.iterdir())
+    return []
 
 
 def _folders(folder: Path) -> list[str]:

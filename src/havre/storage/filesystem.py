@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import ParamSpec, TypeVar
 from havre.errors import BlobUnknown, HavreError, Unavailable, UploadUnknown
 from havre.oci.digest import Digest, Hasher
 from havre.oci.ranges import ByteRange
-from havre.registry.ports import Body, Clock, Elsewhere, LocalFile
+from havre.registry.ports import Body, Clock, Elsewhere, LocalFile, Swept
 from havre.registry.records import Instant
 from havre.storage import disk
 from havre.storage.layout import Layout
@@ -114,21 +114,25 @@ class FileBlobs:
                 await finished(self._threads.start(disk.let_go, held, remove))
 
     async def strays(
-        self, known: Callable[[Collection[str]], Awaitable[Collection[str]]], *, remove: bool = True
-    ) -> AsyncGenerator[tuple[int, int, int], None]:
-        """Remove old files that ``known`` does not know, batch by batch."""
+        self,
+        known: Callable[[Collection[str]], Awaitable[Collection[str]]],
+        after: str = "",
+        *,
+        remove: bool = True,
+    ) -> Swept:
+        """Remove old files that ``known`` does not know: one batch, from behind ``after`` on."""
         before = (self._clock() - STALE_AFTER) / 1000
-        files = disk.old_below(self._layout.blobs, before)
-        while batch := await self._threads.run(_take_files, files):
-            named = {key: size for key, size in batch if self._layout.is_key(key)}
-            orphans = set(named) - set(await known(named)) if named else set()
-            sizes: list[int | None] = [named[key] for key in orphans]
-            if remove and orphans:
-                paths = [self._layout.blob(key) for key in orphans]
-                with disk.failures_named("removing stray files"):
-                    sizes = await self._threads.run(disk.remove_all, paths, before)
-            found = [size for size in sizes if size is not None]
-            yield len(batch), len(found), sum(found)
+        with disk.failures_named("looking for stray files"):
+            batch = await self._threads.run(_take_files, disk.old_below(self._layout.blobs, before, after))
+        named = {key: size for key, size in batch if self._layout.is_key(key)}
+        orphans = set(named) - set(await known(named)) if named else set()
+        sizes: list[int | None] = [named[key] for key in orphans]
+        if remove and orphans:
+            paths = [self._layout.blob(key) for key in orphans]
+            with disk.failures_named("removing stray files"):
+                sizes = await self._threads.run(disk.remove_all, paths, before)
+        found = [size for size in sizes if size is not None]
+        return Swept(batch[-1][0] if len(batch) == BATCH else "", len(batch), len(found), sum(found))
 
 
 class FileUploads:
@@ -243,8 +247,7 @@ def _take(names: Iterator[str]) -> list[str]:
 
 
 def _take_files(files: Iterator[tuple[str, int]]) -> list[tuple[str, int]]:
-    with disk.failures_named("looking for stray files"):
-        return list(islice(files, BATCH))
+    return list(islice(files, BATCH))
 
 
 def _let_go(holding: Future[list[disk.Held]]) -> None:

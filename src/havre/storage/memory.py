@@ -5,13 +5,13 @@ Everything is gone when the process ends, and only one process sees it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from havre.errors import BlobUnknown, Unavailable, UploadBusy, UploadInvalid, UploadUnknown
 from havre.oci.digest import Digest, Hasher
 from havre.oci.ranges import ByteRange
-from havre.registry.ports import Body, Clock, Elsewhere, LocalFile
+from havre.registry.ports import Body, Clock, Elsewhere, LocalFile, Swept
 from havre.registry.records import Instant
 from havre.storage.filesystem import BATCH, READ_PIECE, STALE_AFTER
 
@@ -59,18 +59,20 @@ class MemoryBlobs:
             self._held -= held
 
     async def strays(
-        self, known: Callable[[Collection[str]], Awaitable[Collection[str]]], *, remove: bool = True
-    ) -> AsyncGenerator[tuple[int, int, int], None]:
-        """Remove old content that ``known`` does not know, batch by batch."""
+        self,
+        known: Callable[[Collection[str]], Awaitable[Collection[str]]],
+        after: str = "",
+        *,
+        remove: bool = True,
+    ) -> Swept:
+        """Remove old content that ``known`` does not know: one batch, from behind ``after`` on."""
         before = self._clock() - STALE_AFTER
-        old = [key for key, at in self._stored.items() if key in self._contents and at < before]
-        for start in range(0, len(old), BATCH):
-            batch = old[start : start + BATCH]
-            orphans = set(batch) - set(await known(batch)) - self._held
-            size = sum(len(self._contents.get(key, b"")) for key in orphans)
-            for key in orphans if remove else ():
-                self._contents.pop(key, None)
-            yield len(batch), len(orphans), size
+        batch = sorted(key for key in self._contents if key > after and self._stored[key] < before)[:BATCH]
+        orphans = set(batch) - set(await known(batch)) - self._held
+        size = sum(len(self._contents.get(key, b"")) for key in orphans)
+        for key in orphans if remove else ():
+            self._contents.pop(key, None)
+        return Swept(batch[-1] if len(batch) == BATCH else "", len(batch), len(orphans), size)
 
     def keep(self, names: Sequence[str], content: bytes) -> str:
         """Store what an upload has finished under the first name that is free; returns that."""

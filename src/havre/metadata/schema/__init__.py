@@ -11,6 +11,7 @@ counters, tokens and caches may still hold one when the row is gone.
 from havre.metadata.schema.base import Bytewise, Id, Time, metadata
 from havre.metadata.schema.content import (
     blobs,
+    condemned_manifests,
     manifest_edges,
     manifests,
     namespace_blobs,
@@ -55,6 +56,7 @@ __all__ = [
     "authenticators",
     "blobs",
     "collaborators",
+    "condemned_manifests",
     "jobs",
     "login_failures",
     "mailed_links",
@@ -77,9 +79,9 @@ __all__ = [
     "storage_changes",
     "tag_events",
     "tags",
+    "transfers",
     "tree_pages",
     "trees",
-    "transfers",
     "uploads",
     "users",
 ]

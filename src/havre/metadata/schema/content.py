@@ -65,6 +65,7 @@ blobs = Table(
     Column("storage_key", String, nullable=False),
     Column("created", Time, nullable=False),
     Column("condemned", Time, nullable=True, comment="nobody needs it since; see registry.gc"),
+    Index(None, "storage_key"),
 )
 
 
@@ -126,6 +127,15 @@ manifest_edges = Table(
     Column("position", Integer, primary_key=True),
     Column("digest", Bytewise, nullable=False, index=True),
     Column("kind", String, nullable=False, comment="config, layer or manifest"),
+)
+
+
+# A table of its own: what stands behind a manifest's long content is slow to reach.
+condemned_manifests = Table(
+    "condemned_manifests",
+    metadata,
+    Column("manifest_id", Id, ForeignKey("manifests.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("since", Time, nullable=False, comment="nothing that has a name leads there; see registry.gc"),
 )
 
 

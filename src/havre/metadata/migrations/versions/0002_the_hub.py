@@ -231,6 +231,14 @@ def _inside() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "condemned_manifests",
+        Column(
+            "manifest_id", Id, ForeignKey("manifests.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+        ),
+        Column("since", Time, nullable=False, comment="nothing that has a name leads there; see registry.gc"),
+    )
+    op.create_index(op.f("ix_blobs_storage_key"), "blobs", ["storage_key"])
+    op.create_table(
         "tree_pages",
         Column("tree_id", Id, ForeignKey("trees.id", ondelete="CASCADE"), primary_key=True),
         Column("position", Integer, primary_key=True),
