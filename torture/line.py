@@ -63,9 +63,7 @@ class Line:
             self._streams[1].transport.abort()
             self._streams = None
 
-    async def _ask(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | Sequence[bytes]
-    ) -> Answer:
+    async def _ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | Sequence[bytes]) -> Answer:
         if self._streams is None or self._streams[0].at_eof():
             self.close()
             self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=MAX_HEAD)

@@ -21,7 +21,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
-LIVING = 10
+LIVING = 8
 """Images that a client keeps; it removes as many as it makes beyond."""
 
 TAGS = 6
@@ -322,13 +322,8 @@ class Client:
         repository = self.dice.choice(self.repositories)
         number = self.dice.randint(1, 3)
         layers = self.dice.sample(POOL, number) if repository == SHARED else [self._content() for _ in range(number)]
-        config = json.dumps({"architecture": "amd64", "os": "linux", "made": f"{self._number}.{self._turn}"}).encode()
-        described = [_descriptor(one, LAYER) for one in layers]
-        document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": _descriptor(config, CONFIG), "layers": described}
-        blobs = {digest_of(one): one for one in (config, *layers)}
         tag = self._tag() if self.dice.random() < 0.8 else None
-        made = Document(json.dumps(document).encode(), MANIFEST, tuple(blobs))
-        return Image(repository, blobs, made, tag)
+        return image_of(repository, f"{self._number}.{self._turn}", layers, tag)
 
     def _content(self) -> bytes:
         if self.dice.random() < 0.3:
@@ -356,3 +351,12 @@ class Client:
 
 def _descriptor(content: bytes, media_type: str) -> dict[str, object]:
     return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+
+
+def image_of(repository: str, made: str, layers: list[bytes], tag: str | None) -> Image:
+    """An image of these layers; ``made`` makes it another one than all others."""
+    config = json.dumps({"architecture": "amd64", "os": "linux", "made": made}).encode()
+    described = [_descriptor(one, LAYER) for one in layers]
+    document = {"schemaVersion": 2, "mediaType": MANIFEST, "config": _descriptor(config, CONFIG), "layers": described}
+    blobs = {digest_of(one): one for one in (config, *layers)}
+    return Image(repository, blobs, Document(json.dumps(document).encode(), MANIFEST, tuple(blobs)), tag)

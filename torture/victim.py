@@ -48,9 +48,8 @@ class Victim:
         self.forgetful = False
         """PostgreSQL was killed: what it was asked to keep without waiting for the disk may be lost."""
         self._orphans = _NOBODY
-        self.server = HavreProcess(
-            folder, workers=str(workers), uploads_per_account="10000", log_level="warning", **settings
-        )
+        free = {"requests_per_address": "0", "requests_per_account": "0", "uploads_per_account": "10000"}
+        self.server = HavreProcess(folder, workers=str(workers), log_level="warning", **{**free, **settings})
         self.server.add_user(ACCOUNT, PASSWORD)
 
     @property
@@ -86,7 +85,7 @@ class Victim:
                     self.cluster.revive()
                 if self.server.process is None or self.server.process.poll() is not None:
                     self.server.start()
-                if self.server.answers() and not self._orphaned():
+                if self.server.ready() and not self._orphaned():
                     return time.monotonic() - started
             except (RuntimeError, AssertionError):
                 # Former workers still finish their answers at its port, or PostgreSQL its recovery.

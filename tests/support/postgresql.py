@@ -8,9 +8,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from tests.support.requirements import require
+
+ENDING = 20.0
+"""Seconds that a server which was killed may take to be gone."""
 
 ACCOUNT = "postgres"
 """Who runs the server when the tests run as root, which PostgreSQL refuses to."""
@@ -55,6 +59,10 @@ class Cluster:
             for pid in [server, *processes]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+        if "backend" not in what:
+            deadline = time.monotonic() + ENDING
+            while self._server() is not None and time.monotonic() < deadline:
+                time.sleep(0.02)
 
     def revive(self) -> None:
         """Start it if it does not run any more; raises AssertionError while what is left of it is in the way."""
@@ -70,7 +78,8 @@ class Cluster:
 
     def remove(self) -> None:
         """Stop it and delete everything."""
-        self.stop("immediate")
+        if self._server() is not None:
+            self.stop("immediate")
         shutil.rmtree(self._folder)
 
     def create(self, template: str = "template0") -> str:

@@ -114,6 +114,14 @@ class HavreProcess:
         except (URLError, OSError):
             return False
 
+    def ready(self) -> bool:
+        """Whether it says that it can serve: its database and its storage answer."""
+        try:
+            with urlopen(f"{self.url}/readyz", timeout=10) as reply:
+                return bool(reply.status == 200)
+        except (URLError, OSError):
+            return False
+
     def stop(self) -> int:
         """Ask it to stop, as an administrator does, and return its exit code. Raises TimeoutError if it stays."""
         if self.process is None:
