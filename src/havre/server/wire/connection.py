@@ -81,10 +81,20 @@ class Connection(asyncio.BufferedProtocol):
         self._reader.feed(self.worker.buffer[:nbytes])
 
     def eof_received(self) -> bool:
-        """The client sends no more. It may still read, if all of its request is here."""
-        self.closing = True
-        answering = self._exchange and self._exchange.arrived and self._stage is Stage.EXCHANGE
-        return bool(answering and not self.worker.tls)
+        """The client sends no more, and may still read: it gets an answer to each request that is here whole.
+
+        Whether it closed its window or only its half of the connection, no one can tell. Who waits for it to leave is
+        told that it left; who makes an answer goes on.
+        """
+        self._ended = True
+        if self._queue and not self._queue[-1].arrived:
+            self._queue.pop().lost()
+        self.closing = not self._queue
+        exchange = self._exchange
+        if exchange is None or not exchange.arrived or self._stage is not Stage.EXCHANGE or self.worker.tls:
+            return False
+        exchange.ended()
+        return True
 
     def connection_lost(self, _error: Exception | None) -> None:
         """The connection is gone."""
