@@ -201,6 +201,16 @@ class Config:
     manifest_max: int = _limit(4 * 1024 * 1024, 64 * 1024, 32 * 1024 * 1024, "Largest manifest accepted, in bytes.")
     audit_days: int = _limit(365, 1, 3650, "Days for which the audit trail is kept.")
     undo_days: int = _limit(7, 1, 90, "Days for which a deleted repository can be restored.")
+    gc_hours: int = _limit(24, 0, 7 * 24, "Hours from one collection of unneeded content to the next; 0: none by itself.")
+    gc_grace_hours: int = _limit(
+        24, 1, 365 * 24, "Hours for which content that nobody needs any more is kept all the same, in each of two steps."
+    )
+    gc_pace: int = _limit(
+        100, 0, 10_000, "How long collection rests after each step, in per cent of the time that the step took."
+    )
+    untagged_days: int = _limit(
+        0, 0, 3650, "Days after which images to which no tag leads are removed; 0: they are kept for ever."
+    )
     readme_pictures: str = _option(
         "fetch",
         ("fetch", "link"),

@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "restore": "Make a registry of a backup.",
     "rows": "Move all rows between SQLite and PostgreSQL.",
     "import": "Bring in what another registry holds.",
+    "gc": "Remove content that nobody needs any more.",
     "config": "Check, show and describe the settings.",
     "login": "Sign in to a registry and remember it.",
     "logout": "Forget a registry's sign-in.",

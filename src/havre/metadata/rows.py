@@ -15,6 +15,7 @@ from havre.metadata.belongings import BelongingRows
 from havre.metadata.blobs import BlobRows
 from havre.metadata.collaborators import CollaboratorRows
 from havre.metadata.garbage import GarbageRows
+from havre.metadata.holders import HolderRows
 from havre.metadata.jobs import JobRows
 from havre.metadata.live import LiveRows
 from havre.metadata.login_failures import LoginFailureRows
@@ -127,6 +128,11 @@ class Rows:
     def garbage(self) -> GarbageRows:
         """Links and content that may be garbage."""
         return GarbageRows(self.connection)
+
+    @cached_property
+    def holders(self) -> HolderRows:
+        """Who has what, and what needs it."""
+        return HolderRows(self.connection)
 
     @cached_property
     def untagged(self) -> UntaggedRows:

@@ -48,6 +48,7 @@ _DOOMED = (
         ~exists().where(_SAME_PLACE, _OTHER.c.digest == manifests.c.subject),
     )
 )
+_SOME = select(condemned_manifests.c.manifest_id).limit(bindparam("limit"))
 _ACQUIT = delete(condemned_manifests).where(condemned_manifests.c.manifest_id.in_(bindparam("these", expanding=True)))
 
 
@@ -76,6 +77,10 @@ class UntaggedRows:
     def acquit(self, manifest_ids: Collection[int]) -> None:
         """Something leads to them."""
         self._connection.execute(_ACQUIT, {"these": sorted(manifest_ids)})
+
+    def condemned(self, limit: int) -> Sequence[int]:
+        """Some that are condemned."""
+        return self._connection.execute(_SOME, {"limit": limit}).scalars().all()
 
     def doomed(self, manifest_ids: Collection[int], before: Instant) -> Sequence[tuple[int, Digest]]:
         """Those condemned ``before`` with no tag and nothing above them: (repository, digest)."""

@@ -100,5 +100,8 @@ class UntaggedRows(Protocol):
     def acquit(self, manifest_ids: Collection[int]) -> None:
         """Something leads to them."""
 
+    def condemned(self, limit: int) -> Sequence[int]:
+        """Some that are condemned."""
+
     def doomed(self, manifest_ids: Collection[int], before: Instant) -> Sequence[tuple[int, Digest]]:
         """Those condemned ``before`` with no tag and nothing above them: (repository, digest)."""

@@ -33,6 +33,7 @@ from havre.registry.records import (
 from havre.registry.repository_ports import CollaboratorRows, MoveRows, RedirectRows, TransferRows
 from havre.registry.search_ports import SearchRows, StarRows
 from havre.registry.tag_ports import PullRows, RemovalRows, TagListRows, TagRows
+from havre.registry.why_ports import HolderRows
 
 T = TypeVar("T")
 
@@ -353,6 +354,8 @@ class Rows(Protocol):
     def garbage(self) -> GarbageRows: ...
     @property
     def untagged(self) -> UntaggedRows: ...
+    @property
+    def holders(self) -> HolderRows: ...
 
 
 class Metadata(Protocol):

@@ -28,8 +28,10 @@ from havre.layers.workshop import Workshop
 from havre.metadata.engine import Database
 from havre.registry.blobs import Blobs
 from havre.registry.collaborators import Collaborators
+from havre.registry.collections import HOUR, Collections
 from havre.registry.deletion import Deletion
 from havre.registry.events import Events
+from havre.registry.gc import COLLECT, Collector, GarbageRules
 from havre.registry.images import Images
 from havre.registry.inside.building import Builder
 from havre.registry.inside.trees import Inside
@@ -161,7 +163,12 @@ class App:
         database, store, clock, workshop = self.database, self.storage.blobs, self.clock, Workshop()
         self.durable_jobs = DurableJobs(database, clock)
         builder = Builder(database, store, workshop, self.durable_jobs, clock)
-        self.work = Work(self.durable_jobs, builder.handlers, builder.forget)
+        untagged = self.config.untagged_days * 24 * HOUR if self.config.untagged_days else None
+        self.garbage_rules = GarbageRules(self.config.gc_grace_hours * HOUR, untagged, self.config.gc_pace / 100)
+        self.collector = Collector(database, store, self.uploads, clock, self.garbage_rules)
+        self.collections = Collections(database, self.collector, clock, self.config.gc_hours)
+        handlers = {**builder.handlers, COLLECT: self.collections.collect}
+        self.work = Work(self.durable_jobs, handlers, builder.forget)
         self.inside = Inside(database, store, workshop, clock, self.work.ordered)
 
     async def start(self) -> None:

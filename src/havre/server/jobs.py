@@ -29,6 +29,8 @@ FLUSH_SECONDS = 2
 REPORT_SECONDS = 1
 EXPIRY_SECONDS = 600
 FORGET_SECONDS = 24 * 3600
+COLLECT_SECONDS = 600
+"""How often it is looked whether it is time for a collection; the first time after as long."""
 
 LOOKED_FOR = 600_000
 """Milliseconds from a look at a tag to a pull of the digest that counts for the tag."""
@@ -97,6 +99,7 @@ class Jobs:
             asyncio.create_task(self._every(EXPIRY_SECONDS, self._expire)),
             asyncio.create_task(self._every(FOLD_SECONDS, self._fold)),
             asyncio.create_task(self._every(FORGET_SECONDS, self._forget_details)),
+            asyncio.create_task(self._every(COLLECT_SECONDS, self._collect, later=True)),
         ]
 
     async def stop(self) -> None:
@@ -128,7 +131,13 @@ class Jobs:
         if purged:
             log.info("removed %d deleted repositories for good", purged)
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _collect(self) -> None:
+        if await self._app.collections.schedule():
+            self._app.work.ordered()
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]], *, later: bool = False) -> None:
+        if later:
+            await asyncio.sleep(seconds)
         while True:
             try:
                 await work()
