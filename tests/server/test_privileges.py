@@ -96,9 +96,7 @@ def processes(server: HavreProcess) -> list[dict[str, str]]:
 def test_root_opens_the_door_and_steps_down(place: Path):
     chain, key = certificate(place)
     key.chmod(0o600)
-    server = HavreProcess(
-        place, scheme="https", tls_certificate=str(chain), tls_key=str(key), user=USER, workers="2"
-    )
+    server = HavreProcess(place, scheme="https", tls_certificate=str(chain), tls_key=str(key), user=USER, workers="2")
     data_with_people(server.data)
     give(server.data)
     account = pwd.getpwnam(USER)

@@ -190,7 +190,7 @@ def network_of(address: str) -> str:
         return str(parsed)
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
-    return str(ipaddress.ipnetwork_of((int(parsed), 64), strict=False))
+    return str(ipaddress.ip_network((int(parsed), 64), strict=False))
 
 
 def _around(address: str) -> str:

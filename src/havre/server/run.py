@@ -117,13 +117,13 @@ def _check_certificate(config: Config) -> Certificate | None:
     certificate = Certificate(config.tls_certificate, config.tls_key)
     try:
         _load_certificate(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), certificate)
-        return certificate
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ConfigError(
             f"tls_certificate is {config.tls_certificate} and tls_key is {config.tls_key}, but they can not be used: {why};"
             " both must be PEM files, the key without a password and that of the certificate"
         ) from error
+    return certificate
 
 
 def _load_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:

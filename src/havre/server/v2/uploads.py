@@ -74,7 +74,8 @@ async def delete(call: Call) -> Response:
 async def _single(call: Call, upload: UploadRecord, digest: Digest) -> Response:
     """Take a whole blob in the request that began it; the client never learns of an upload, so none is left."""
     try:
-        return _created(call, await call.app.uploads.finish(upload, digest, call.request.stream()))
+        body, announced = call.request.stream(), _announced(call.request)
+        return _created(call, await call.app.uploads.finish(upload, digest, body, announced=announced))
     except (OverPlan, UploadsFull):
         # Nothing is left of it already.
         raise
