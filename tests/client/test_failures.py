@@ -16,6 +16,7 @@ NEVER_TOLD_APART = {
     errors.WrongCredentials: errors.Unauthorized,
     errors.OverPlan: errors.Denied,
     errors.ClientGone: errors.UploadInvalid,
+    errors.UploadsFull: errors.TooManyRequests,
     HavreError: Unavailable,
 }
 """Same code and status as a broader class, or no class of its own on the wire."""

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from havre.client.session import Session
-from havre.client.transport import Transport, TransportSettings
+from havre.client.transport import Transport, TransportSettings, read_answer
 from havre.errors import TooLarge, Unavailable
 from tests.support.peer_fixtures import QUICK
 from tests.support.scripted import Reply, Request, Scripted
@@ -170,6 +170,21 @@ async def test_certificates_are_checked_unless_that_was_waived(certificate: Path
             assert (await waived.fetch("GET", url)).status == 200
         async with Transport(TransportSettings(ca_file=str(certificate))) as informed:
             assert (await informed.fetch("GET", url)).status == 200
+
+
+async def test_large_answers_come_over_checked_connections_too(certificate: Path) -> None:
+    content = bytes(range(256)) * 10_000
+    async with Scripted(lambda _: Reply(200, body=content), tls=tls(certificate)) as server:
+        url = server.url.replace("127.0.0.1", "0.0.0.0")
+        async with Transport(TransportSettings(ca_file=str(certificate))) as informed:
+            for _ in range(2):
+                async with informed.open("GET", url, bulk=True) as response:
+                    assert (await read_answer(response)).body == content
+        async with Transport(QUICK) as strict:
+            with pytest.raises(Unavailable, match=r"cannot trust .*SSL_CERT_FILE or --ca"):
+                async with strict.open("GET", url, bulk=True, attempts=1):
+                    pass
+        assert len(server.requests) == 2
 
 
 async def test_encryption_is_not_given_up_on_the_way(certificate: Path) -> None:

@@ -34,7 +34,7 @@ async def read_blob(
         start = offset
         headers = {"range": f"bytes={offset}-"} if offset else {}
         try:
-            async with session.open("GET", address, scopes, headers=headers) as response:
+            async with session.open("GET", address, scopes, headers=headers, bulk=True) as response:
                 skip = await _skipped(session, response, descriptor, offset)
                 async with aclosing(_pieces(response, skip)) as pieces:
                     async for piece in pieces:

@@ -51,10 +51,11 @@ class Session:
         headers: Mapping[str, str] | None = None,
         body: bytes | BodyFactory | None = None,
         attempts: int | None = None,
+        bulk: bool = False,
     ) -> AsyncIterator[httpx.Response]:
         """Send to ``path``, which is an absolute path or an address that the registry gave.
 
-        A 401 is answered once with another token; the next one is the caller's to read.
+        ``bulk`` as for `Transport.open`. A 401 is answered once with another token; the next one is the caller's to read.
         """
         base = await self.connect()
         url = base.join(path)
@@ -68,7 +69,9 @@ class Session:
             authorization = await self.auth.header(wanted) if origin(url) == origin(base) else ""
             if authorization:
                 sent["authorization"] = authorization
-            async with self.transport.open(method, str(url), headers=sent, body=body, attempts=attempts) as response:
+            async with self.transport.open(
+                method, str(url), headers=sent, body=body, attempts=attempts, bulk=bulk
+            ) as response:
                 if response.status_code != 401 or not again or origin(response.url) != origin(base):
                     yield response
                     return

@@ -21,12 +21,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+from urllib.request import getproxies
 
 import httpx
-from httpcore._async.http11 import AsyncHTTP11Connection
 
 from havre import __version__
 from havre.client.certificates import HostCertificates, find
+from havre.client.direct import DirectTransport
 from havre.client.failures import retry_after
 from havre.client.references import is_loopback
 from havre.errors import TooLarge, Unavailable
@@ -35,10 +36,6 @@ MAX_DOCUMENT = 8 * 1024 * 1024
 """Bytes of an answer that is read whole: token, list, manifest or error."""
 
 MAX_REDIRECTS = 8
-
-# The library reads 64 KB at a time, and what each read costs in it is most of what a pull costs. asyncio takes up to
-# 256 KB out of a socket at once. Should a later version not know this number, pulls are slower again and nothing else.
-AsyncHTTP11Connection.READ_NUM_BYTES = 256 * 1024
 
 BodyFactory = Callable[[], AsyncIterator[bytes]]
 """Opens a body from its beginning, so that a second try can send it again."""
@@ -87,7 +84,7 @@ class Transport:
 
     def __init__(self, settings: TransportSettings | None = None) -> None:
         self.settings = settings or TransportSettings()
-        self._clients: dict[tuple[bool, bool, HostCertificates], httpx.AsyncClient] = {}
+        self._clients: dict[tuple[bool, bool, HostCertificates, bool], httpx.AsyncClient] = {}
         self._certificates: dict[str, HostCertificates] = {}
 
     async def __aenter__(self) -> Self:
@@ -148,15 +145,17 @@ class Transport:
         body: bytes | BodyFactory | None = None,
         attempts: int | None = None,
         redirects: int = MAX_REDIRECTS,
+        bulk: bool = False,
     ) -> AsyncIterator[httpx.Response]:
         """Send, and give the answer with its body unread. Retries only until the head of an answer is there.
 
-        A streamed body is sent once unless ``attempts`` says otherwise. Raises Unavailable when no try succeeds.
+        A streamed body is sent once unless ``attempts`` says otherwise; ``bulk`` says that none is sent and much will
+        come. Raises Unavailable when no try succeeds.
         """
         tries = _Tries(self.settings, 1 if callable(body) and attempts is None else attempts)
         while True:
             try:
-                response = await self._follow(method, url, dict(headers or {}), body, redirects)
+                response = await self._follow(method, url, dict(headers or {}), body, redirects, bulk)
             except httpx.InvalidURL as error:
                 raise Unavailable(f"the registry sent an address that can not be read: {error}") from error
             except httpx.TransportError as error:
@@ -175,11 +174,17 @@ class Transport:
             await asyncio.sleep(pause)
 
     async def _follow(
-        self, method: str, url: str, headers: dict[str, str], body: bytes | BodyFactory | None, redirects: int
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | BodyFactory | None,
+        redirects: int,
+        bulk: bool,
     ) -> httpx.Response:
         target = httpx.URL(url)
         for _ in range(redirects + 1):
-            response = await self._send(method, target, headers, body)
+            response = await self._send(method, target, headers, body, bulk)
             location = response.headers.get("location", "")
             if response.status_code not in _REDIRECTS or not location:
                 return response
@@ -204,9 +209,9 @@ class Transport:
         raise Unavailable(f"{httpx.URL(url).host} redirects more than {redirects} times")
 
     async def _send(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | BodyFactory | None
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | BodyFactory | None, bulk: bool
     ) -> httpx.Response:
-        client = self._client(url)
+        client = self._client(url, bulk)
         content = body() if callable(body) else body
         # Bytes must arrive as they were stored: a compressed answer would not have the digest that was asked for.
         sent = {"accept-encoding": "identity", **headers}
@@ -216,18 +221,22 @@ class Transport:
             raise Unavailable(f"{url.host} compressed its answer although it was asked not to; a proxy may be at fault")
         return response
 
-    def _client(self, url: httpx.URL) -> httpx.AsyncClient:
+    def _client(self, url: httpx.URL, bulk: bool) -> httpx.AsyncClient:
         host = authority(url)
         if host not in self._certificates:
             self._certificates[host] = find(host, self.settings.certificate_folders)
-        key = (is_loopback(host), self.trusts_blindly(host), self._certificates[host])
+        # Whatever NO_PROXY may except: where there are proxies at all, the library decides.
+        direct = bulk and (is_loopback(host) or not getproxies().keys() & {url.scheme, "all"})
+        key = (is_loopback(host), self.trusts_blindly(host), self._certificates[host], direct)
         client = self._clients.get(key)
         if client is None:
-            local, blind, certificates = key
+            local, blind, certificates, _ = key
             settings = self.settings
+            context = self._tls(blind, certificates)
             client = self._clients[key] = httpx.AsyncClient(
-                verify=self._tls(blind, certificates),
+                verify=context,
                 trust_env=not local,
+                transport=self._direct(context) if direct else None,
                 headers={"user-agent": f"havre/{__version__}", "accept": "*/*"},
                 timeout=httpx.Timeout(settings.read_timeout, connect=settings.connect_timeout, pool=None),
                 limits=httpx.Limits(
@@ -235,6 +244,15 @@ class Transport:
                 ),
             )
         return client
+
+    def _direct(self, context: ssl.SSLContext) -> DirectTransport:
+        settings = self.settings
+        return DirectTransport(
+            context,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            connections=settings.connections,
+        )
 
     def _tls(self, blind: bool, certificates: HostCertificates) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
