@@ -13,7 +13,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from havre.errors import ConfigError
+from havre.registry.check_ports import BlobChecks
 from havre.registry.ports import BlobStore, Clock, UploadStore
+from havre.storage.checking import FileChecks
 from havre.storage.disk import sync_folder
 from havre.storage.filesystem import FileBlobs, FileUploads, Threads, system_clock
 from havre.storage.layout import Layout
@@ -27,6 +29,7 @@ class Storage:
 
     blobs: BlobStore
     uploads: UploadStore
+    checks: BlobChecks
     close: Callable[[], None]
     """Waits for what is running and ends the threads."""
 
@@ -46,7 +49,12 @@ def open_storage(url: str, data: Path | str, clock: Clock = system_clock) -> Sto
     layout = Layout(root.absolute())
     _prepare(layout)
     threads = Threads()
-    return Storage(FileBlobs(layout, threads, clock), FileUploads(layout, threads, clock), threads.close)
+    return Storage(
+        FileBlobs(layout, threads, clock),
+        FileUploads(layout, threads, clock),
+        FileChecks(layout, threads, clock),
+        threads.close,
+    )
 
 
 def _prepare(layout: Layout) -> None:

@@ -175,8 +175,8 @@ class Publisher:
     def __init__(self) -> None:
         self._durable: set[Path] = set()
 
-    def publish(self, upload: Path, names: Sequence[Path], size: int) -> Path:
-        """Make the first ``size`` bytes of ``upload`` content under the first of ``names`` that is free.
+    def publish(self, upload: Path, names: Sequence[Path], size: int, at: float) -> Path:
+        """Make the first ``size`` bytes of ``upload`` content under the first of ``names`` that is free, as of ``at``.
 
         Bytes and name are durable when this returns the name. ``names`` lie in one folder, and nobody else uses the
         last one. Raises UploadBusy, UploadInvalid if there are fewer bytes, StorageFull and Unavailable.
@@ -187,18 +187,18 @@ class Publisher:
             except FileNotFoundError as error:
                 raise too_short(upload.name, size, 0) from error
             try:
-                return self._publish_locked(descriptor, upload, names, size)
+                return self._publish_locked(descriptor, upload, names, size, at)
             finally:
                 os.close(descriptor)
 
-    def _publish_locked(self, descriptor: int, upload: Path, names: Sequence[Path], size: int) -> Path:
+    def _publish_locked(self, descriptor: int, upload: Path, names: Sequence[Path], size: int, at: float) -> Path:
         stored = os.fstat(descriptor).st_size
         if stored < size:
             raise too_short(upload.name, size, stored)
         if stored > size:
             os.ftruncate(descriptor, size)
         # Who looks for files that no row knows leaves new ones alone, and the upload may be days old.
-        os.utime(descriptor)
+        os.utime(descriptor, (at, at))
         try:
             os.fdatasync(descriptor)
         except OSError:

@@ -22,6 +22,7 @@ from havre.oci.ranges import ByteRange
 from havre.registry.ports import Body, Clock, Elsewhere, LocalFile, Swept
 from havre.registry.records import Instant
 from havre.storage import disk
+from havre.storage.adopting import Adopter
 from havre.storage.layout import Layout
 
 WRITE_PIECE = 1024 * 1024
@@ -143,6 +144,7 @@ class FileUploads:
         self._threads = threads
         self._clock = clock
         self._publisher = disk.Publisher()
+        self._adopter = Adopter()
 
     async def append(self, upload_id: str, offset: int, body: Body, hasher: Hasher) -> int:
         """Write ``body`` at ``offset``, as the port says. ``hasher`` is fed in a thread: leave it alone meanwhile."""
@@ -168,11 +170,17 @@ class FileUploads:
         missing = UploadUnknown(f"the bytes of the upload {upload_id} are gone: begin a new upload")
         return _read(self._threads, self._layout.upload(upload_id), ByteRange(0, size), missing)
 
+    async def adopt(self, upload_id: str, file: LocalFile, size: int, *, link: bool) -> str:
+        """Link or clone the file, as the port says."""
+        upload = self._layout.upload(upload_id)
+        return await finished(self._threads.start(self._adopter.take, Path(file.path), upload, size, link=link))
+
     async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
         """Sync the bytes, give them a name that nobody has, sync that; return the key."""
         upload = self._layout.upload(upload_id)
         keys = {self._layout.blob(key): key for key in (self._layout.key(digest), self._layout.key(digest, upload_id))}
-        return keys[await finished(self._threads.start(self._publisher.publish, upload, list(keys), size))]
+        at = self._clock() / 1000
+        return keys[await finished(self._threads.start(self._publisher.publish, upload, list(keys), size, at))]
 
     async def discard(self, upload_id: str) -> None:
         """Remove the file. A request that is still writing to it writes to nothing from then on."""

@@ -8,6 +8,7 @@
     │   └── sha512/…
     └── uploads/                  content on its way, for the server's eyes only (mode 0700)
         └── <upload id>           the bytes so far, locked while a request writes or finishes them
+    (and quarantine/              what a check found damaged, until a person deletes it; nothing reads it)
 
 Both branches lie on one file system, because an upload becomes a blob by a rename. A backup needs ``blobs`` alone.
 A blob's key, as the rows remember it, is its path below ``blobs``: ``sha256/6c/6c3c…``. No key that is in use is ever
@@ -35,6 +36,7 @@ class Layout:
     def __init__(self, root: Path) -> None:
         self.blobs = root / "blobs"
         self.uploads = root / "uploads"
+        self.quarantine = root / "quarantine"
 
     def key(self, digest: Digest, upload_id: str = "") -> str:
         """The key of the content that ``digest`` names; with an upload's id, one that only this upload has."""

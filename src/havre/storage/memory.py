@@ -123,6 +123,10 @@ class MemoryUploads:
         async for piece in _pieces(self._uploads[upload_id].content, ByteRange(0, size)):
             yield piece
 
+    async def adopt(self, upload_id: str, file: LocalFile, size: int, *, link: bool) -> str:
+        """Nothing: no file is in memory."""
+        return ""
+
     async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
         """Keep the first ``size`` bytes as content under a key that nothing else has, and return that."""
         upload = self._idle(upload_id)

@@ -1,0 +1,140 @@
+"""Several who act on the same registry, one unit of work at a time, in an order that chance decides."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from typing import Any, TypeVar
+
+from havre.metadata import Database, Rows
+from havre.oci.digest import Digest, Hasher
+from havre.oci.ranges import ByteRange
+from havre.registry.ports import BlobStore, Elsewhere, LocalFile, Swept, UploadStore
+
+T = TypeVar("T")
+
+
+class Turns:
+    """Lets one of those who wait go on at a time. ``between`` is called whenever all of them wait."""
+
+    def __init__(self, chance: random.Random, between: Callable[[], Awaitable[None]]) -> None:
+        self.chance = chance
+        self._between = between
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def mine(self) -> None:
+        """Wait for one's turn."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        await turn
+
+    async def play(self, *acts: Coroutine[Any, Any, None]) -> None:
+        """Run all of them to their ends; the first failure ends everything."""
+        tasks = [asyncio.create_task(act) for act in acts]
+        try:
+            while running := [task for task in tasks if not task.done()]:
+                if len(self._waiting) < len(running):
+                    await asyncio.sleep(0.0002)
+                    continue
+                await self._between()
+                turn = self._waiting.pop(self.chance.randrange(len(self._waiting)))
+                turn.set_result(None)
+                await asyncio.sleep(0)
+            for task in tasks:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class TurnedRows:
+    """The real rows, whose units of work wait for their turn."""
+
+    def __init__(self, database: Database, turns: Turns) -> None:
+        self._database, self._turns = database, turns
+
+    def version(self) -> int | None:
+        return self._database.version()
+
+    async def read(self, work: Callable[[Rows], T]) -> T:
+        await self._turns.mine()
+        return await self._database.read(work)
+
+    async def write(self, work: Callable[[Rows], T], *, durable: bool = True) -> T:
+        await self._turns.mine()
+        return await self._database.write(work, durable=durable)
+
+
+class TurnedBlobs:
+    """The real content, whose removal and sizes wait for their turn."""
+
+    def __init__(self, blobs: BlobStore, turns: Turns) -> None:
+        self._blobs, self._turns = blobs, turns
+
+    async def size(self, key: str) -> int | None:
+        await self._turns.mine()
+        return await self._blobs.size(key)
+
+    async def locate(self, key: str) -> LocalFile | Elsewhere | None:
+        return await self._blobs.locate(key)
+
+    def read(self, key: str, span: ByteRange) -> AsyncIterator[bytes]:
+        return self._blobs.read(key, span)
+
+    async def delete(self, key: str) -> None:
+        await self._turns.mine()
+        await self._blobs.delete(key)
+
+    async def remove(
+        self, keys: Collection[str], gone: Callable[[Collection[str]], Awaitable[Collection[str]]]
+    ) -> None:
+        await self._turns.mine()
+
+        async def then(held: Collection[str]) -> Collection[str]:
+            found = await gone(held)
+            await self._turns.mine()
+            return found
+
+        await self._blobs.remove(keys, then)
+
+    async def strays(
+        self,
+        known: Callable[[Collection[str]], Awaitable[Collection[str]]],
+        after: str = "",
+        *,
+        remove: bool = True,
+    ) -> Swept:
+        await self._turns.mine()
+
+        async def then(keys: Collection[str]) -> Collection[str]:
+            found = await known(keys)
+            await self._turns.mine()
+            return found
+
+        return await self._blobs.strays(then, after, remove=remove)
+
+
+class TurnedUploads:
+    """The real uploads, whose end waits for its turn."""
+
+    def __init__(self, uploads: UploadStore, turns: Turns) -> None:
+        self._uploads, self._turns = uploads, turns
+
+    async def append(self, upload_id: str, offset: int, body: AsyncIterator[bytes], hasher: Hasher) -> int:
+        return await self._uploads.append(upload_id, offset, body, hasher)
+
+    def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
+        return self._uploads.read(upload_id, size)
+
+    async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
+        await self._turns.mine()
+        return await self._uploads.finish(upload_id, digest, size)
+
+    async def discard(self, upload_id: str) -> None:
+        await self._turns.mine()
+        await self._uploads.discard(upload_id)
+
+    async def stale(self, known: Callable[[Collection[str]], Awaitable[Collection[str]]]) -> int:
+        return await self._uploads.stale(known)
