@@ -35,6 +35,7 @@ from havre.registry.adoption import ADMINISTRATOR, Adoption, Moves, Placed
 from havre.registry.blobs import Blobs
 from havre.registry.manifests import Manifests
 from havre.registry.policy import needed
+from havre.registry.ports import LocalFile
 from havre.registry.records import Instant, Visibility
 from havre.registry.uploads import Uploads
 
@@ -69,6 +70,8 @@ class Options:
     """Of repositories that are made; None: what a first push would make."""
     copies: int = 4
     """Blobs copied at the same time."""
+    link: bool = False
+    """Take files over by a second name, where that can be done, instead of copying them."""
 
 
 @dataclass(slots=True)
@@ -251,7 +254,15 @@ class Carrier:
         uploads = self._services.uploads
         upload = await uploads.start(self._name, None, blob.digest.algorithm, blob.size)
         try:
-            await uploads.finish(upload, blob.digest, self._body(blob.digest), announced=blob.size)
+            path = self._foreign.content.file(blob.digest)
+            file = LocalFile(str(path)) if path else None
+            link = self._options.link
+            how = await uploads.adopt(upload, blob.digest, file, blob.size, link=link) if file else ""
+            if how:
+                self._shared.moved += blob.size
+                self._tell()
+            else:
+                await uploads.finish(upload, blob.digest, self._body(blob.digest), announced=blob.size)
         except DigestInvalid as error:
             await uploads.cancel(upload)
             raise DigestInvalid(f"its bytes{self._at(blob.digest)} have another digest") from error
@@ -259,6 +270,10 @@ class Carrier:
             with suppress(HavreError):
                 await uploads.cancel(upload)
             raise
+        if how == "linked":
+            self._report.linked += blob.size
+        elif how:
+            self._report.cloned += blob.size
 
     async def _body(self, digest: Digest) -> AsyncIterator[bytes]:
         pieces = self._foreign.content.pieces(digest)

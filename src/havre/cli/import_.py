@@ -15,7 +15,7 @@ from havre.cli.user import ConfigFile, Data, now, run_on_rows
 from havre.errors import ConfigError, InputInvalid
 
 if TYPE_CHECKING:
-    from havre.adopt.importing import Importer
+    from havre.adopt.importing import Importer, Options
     from havre.adopt.report import Counts, Left, Report
     from havre.config import Config
     from havre.metadata.engine import Database
@@ -41,6 +41,12 @@ def import_(
     ] = None,
     rename: Annotated[list[str] | None, typer.Option(help="Where one of them goes.", metavar="NAME=NAME")] = None,
     visibility: Annotated[str | None, typer.Option(help="public or private: of what is made.", metavar="WHICH")] = None,
+    link: Annotated[
+        bool,
+        typer.Option(
+            "--link", help="Give files on the same file system a second name instead of copying them: see the manual."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, and tell what would come.")] = False,
     quiet: remote.Quiet = False,
     as_json: remote.Json = False,
@@ -59,12 +65,13 @@ def import_(
         from havre.cli.importing import watched
         from havre.storage import open_storage
 
+        options = _options(visibility, dry_run=dry_run, link=link)
         _check_owner(settings.data)
         storage = open_storage(settings.storage_url, settings.data)
         try:
             found = open_source(source)
             try:
-                importer = _importer(database, storage, settings, into, rename or [], visibility, dry_run)
+                importer = _importer(database, storage, settings, into, rename or [], options)
                 with watched(output) as watch:
                     return await importer.run(found, watch, repository or [])
             finally:
@@ -84,20 +91,16 @@ def _importer(
     settings: Config,
     into: str,
     renames: list[str],
-    visibility: str | None,
-    dry_run: bool,
+    options: Options,
 ) -> Importer:
-    from havre.adopt.importing import Importer, Options, Services
+    from havre.adopt.importing import Importer, Services
     from havre.adopt.names import Names
     from havre.registry.adoption import Adoption
     from havre.registry.blobs import Blobs
     from havre.registry.events import Events
     from havre.registry.manifests import Manifests
-    from havre.registry.records import Visibility
     from havre.registry.uploads import UploadLimits, Uploads
 
-    if visibility not in {None, *Visibility}:
-        raise InputInvalid(f"--visibility {visibility!r} is neither public nor private")
     unclear = [one for one in renames if one.count("=") != 1]
     if unclear:
         raise InputInvalid(f"--rename {unclear[0]!r}: write NAME_THERE=NAME_HERE")
@@ -112,7 +115,16 @@ def _importer(
         Manifests(database, blobs, now, Events(), sparse=sparse),
     )
     names = Names(adoption, into, dict(one.split("=") for one in renames))
-    return Importer(services, names, Options(dry_run, Visibility(visibility) if visibility else None))
+    return Importer(services, names, options)
+
+
+def _options(visibility: str | None, *, dry_run: bool, link: bool) -> Options:
+    from havre.adopt.importing import Options
+    from havre.registry.records import Visibility
+
+    if visibility not in {None, *Visibility}:
+        raise InputInvalid(f"--visibility {visibility!r} is neither public nor private")
+    return Options(dry_run, Visibility(visibility) if visibility else None, link=link)
 
 
 def _check_owner(data: Path) -> None:
@@ -134,6 +146,9 @@ def _tell(report: Report, output: Output) -> None:
     else:
         output.say(f"{verb}: {_counted(report.brought)}")
         output.say(f"already here: {_counted(report.present)}")
+        for size, how in ((report.linked, "linked"), (report.cloned, "cloned")):
+            if size:
+                output.say(f"of that {how}, not written again: {size_text(size)}")
         if report.empty:
             output.say(f"empty there, and not made here: {report.empty} repositories")
     _tell_left("damaged in the source", report.damaged)

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from havre.oci.digest import Digest, Hasher
 from havre.oci.names import Namespace, RepositoryName, Tag
 from havre.oci.ranges import ByteRange
+from havre.registry.check_ports import CheckingRows
 from havre.registry.gc_ports import GarbageRows, UntaggedRows
 from havre.registry.inside.ports import TreeRows
 from havre.registry.job_ports import JobRows
@@ -135,6 +136,13 @@ class UploadStore(Protocol):
 
     def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
         """The first ``size`` bytes again, to hash a prefix that no hasher of this process knows."""
+
+    async def adopt(self, upload_id: str, file: LocalFile, size: int, *, link: bool) -> str:
+        """Let an unknown upload hold the ``size`` bytes of a file of this machine without writing them again.
+
+        Returns ``linked`` (only with ``link``: the upload is that file under a second name, and whoever may write to
+        it changes both), ``cloned`` (both share their place until one changes), or nothing: then nothing was done.
+        """
 
     async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
         """Make the first ``size`` bytes durable content under a key that nothing else has, and return that.
@@ -348,6 +356,8 @@ class Rows(Protocol):
     def audit(self) -> AuditRows: ...
     @property
     def jobs(self) -> JobRows: ...
+    @property
+    def checks(self) -> CheckingRows: ...
     @property
     def trees(self) -> TreeRows: ...
     @property

@@ -30,7 +30,7 @@ from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange
 from havre.registry.naming import ensure, pushable
 from havre.registry.policy import check_in_flight, check_uploads
-from havre.registry.ports import BlobStore, Body, Clock, Metadata, Rows, UploadStore
+from havre.registry.ports import BlobStore, Body, Clock, LocalFile, Metadata, Rows, UploadStore
 from havre.registry.quotas import bounded, check_finish, check_size, check_start
 from havre.registry.records import BlobRecord, UploadRecord
 
@@ -163,6 +163,17 @@ class Uploads:
                 await self._metadata.read(lambda rows: check_finish(rows.quotas, upload.repository, digest, size))
         return await self._keep(upload, digest, size)
 
+    async def adopt(self, upload: UploadRecord, digest: Digest, file: LocalFile, size: int, *, link: bool) -> str:
+        """Finish a new upload with the ``size`` bytes of a file of this machine, if they need not be written again.
+
+        They are hashed as any others. Returns how, as `UploadStore.adopt` says, or nothing: then nothing was done.
+        Raises as ``finish``.
+        """
+        how = await self._store.adopt(upload.id, file, size, link=link) if size else ""
+        if how:
+            await self.finish(replace(upload, size=size), digest)
+        return how
+
     async def cancel(self, upload: UploadRecord) -> None:
         """Forget the upload; its bytes go at once. Raises UploadUnknown if another request ended it first."""
         self._hashers.pop(upload.id, None)
@@ -256,7 +267,8 @@ class Uploads:
             except UploadBusy:
                 raise
             except UploadInvalid as error:
-                # Another request has closed it meanwhile, or died of it.
+                # Another request has closed it meanwhile, or died of it: then its status must not say that it goes on.
+                await self._forget(upload.id)
                 raise _unknown(upload.id) from error
         self._hashers.pop(upload.id, None)
         return blob
