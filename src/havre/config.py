@@ -223,6 +223,8 @@ class Config:
         {"type": ["array", "string"], "items": {"type": "string"}},
         shown_default="none",
     )
+    fsck_days: int = _limit(30, 0, 3650, "Days after which all content is read again and compared; 0: never.")
+    fsck_rate: int = _limit(20, 1, 100_000, "Megabytes a second that this reads at most.")
     upload_expiry_hours: int = _limit(
         24, 1, 24 * 30, "Hours after which an upload that nobody goes on with is removed."
     )

@@ -150,7 +150,15 @@ class HavreProcess:
 
     def command(self, *arguments: str, typed: str = "") -> str:
         """Run another ``havre`` command with the same settings and return what it printed; a failure raises."""
-        done = subprocess.run(
+        done = self.ended(*arguments, typed=typed)
+        if done.returncode:
+            message = f"havre {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}"
+            raise RuntimeError(message)
+        return done.stdout
+
+    def ended(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """Run another ``havre`` command with the same settings to its end, whatever that is."""
+        return subprocess.run(
             [*HAVRE, *arguments],
             env=dict(self.environ),
             cwd=self.folder,
@@ -160,10 +168,6 @@ class HavreProcess:
             timeout=60,
             check=False,
         )
-        if done.returncode:
-            message = f"havre {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}"
-            raise RuntimeError(message)
-        return done.stdout
 
     def add_user(self, name: str, password: str, *, admin: bool = False) -> None:
         """Make an account, the way an administrator does on the host."""

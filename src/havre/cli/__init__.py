@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "serve": "Serve the registry, the pages and the API.",
     "user": "Add, list, disable accounts; set a new password.",
     "plan": "List, define and give plans to accounts.",
+    "fsck": "Compare everything with its digest; set aside, repair.",
     "backup": "Copy everything as of one moment, while serving.",
     "restore": "Make a registry of a backup.",
     "rows": "Move all rows between SQLite and PostgreSQL.",

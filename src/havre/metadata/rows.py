@@ -13,6 +13,7 @@ from havre.metadata.audit import AuditRows
 from havre.metadata.authenticators import AuthenticatorRows
 from havre.metadata.belongings import BelongingRows
 from havre.metadata.blobs import BlobRows
+from havre.metadata.checks import CheckRows
 from havre.metadata.collaborators import CollaboratorRows
 from havre.metadata.garbage import GarbageRows
 from havre.metadata.holders import HolderRows
@@ -138,6 +139,11 @@ class Rows:
     def untagged(self) -> UntaggedRows:
         """Manifests that no tag points at."""
         return UntaggedRows(self.connection)
+
+    @cached_property
+    def checks(self) -> CheckRows:
+        """Everything, for who checks it."""
+        return CheckRows(self.connection)
 
     @cached_property
     def trees(self) -> TreeRows:

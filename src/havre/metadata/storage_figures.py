@@ -63,6 +63,12 @@ def fold(connection: Connection) -> int:
     return len(taken)
 
 
+def count_again(connection: Connection) -> None:
+    """Count everything that is there, under the triggers that are set."""
+    for statement in _COUNT:
+        connection.execute(text(statement))
+
+
 def begin_counting(connection: Connection) -> None:
     """Count everything that is there, and set the triggers that count from now on."""
     for statement in (*_COUNT, *(_SQLITE if connection.dialect.name == "sqlite" else _POSTGRESQL)):

@@ -31,6 +31,10 @@ class Blobs:
         """Where the whole content can be taken from without us; None means ``read``."""
         return await self._store.locate(blob.key)
 
+    async def present(self, blob: BlobRecord) -> bool:
+        """Are its bytes there, as its row says?"""
+        return await self._store.size(blob.key) is not None
+
     def read(self, blob: BlobRecord, span: ByteRange) -> AsyncIterator[bytes]:
         """Stream some bytes; raises BlobUnknown while streaming if they have been lost."""
         return self._store.read(blob.key, span)
@@ -71,7 +75,8 @@ class Blobs:
             return blob
 
         # Looked up first: most mounts that clients try find nothing, and need no transaction that writes.
-        if await self._metadata.read(seek) is None:
+        found = await self._metadata.read(seek)
+        if found is None or not await self.present(found):
             return None
         return await self._metadata.write(link)
 

@@ -12,6 +12,7 @@ from havre.oci.digest import Digest
 from havre.oci.manifest import Manifest, load_object, parse
 from havre.oci.names import RepositoryName, Tag
 from havre.oci.reference import Reference
+from havre.registry.audit import Author, record
 from havre.registry.blobs import Blobs
 from havre.registry.events import Deleted, Events, Looked, Pulled, Pushed
 from havre.registry.memory import Memory
@@ -19,7 +20,7 @@ from havre.registry.naming import ensure, follow, writable
 from havre.registry.policy import check_complete, needed
 from havre.registry.ports import Clock, Metadata, Rows
 from havre.registry.records import Instant, ManifestRecord, Repository
-from havre.registry.tags import assign, remove
+from havre.registry.tags import assign, described, remove
 
 MAX_CONFIG = 1024 * 1024
 """Bytes of an image's config that are read to learn its platform; a larger one is stored but not read."""
@@ -103,7 +104,7 @@ class Manifests:
             rows.blobs.acquit(repository.id, {one.digest for one in (*manifest.blobs, *manifest.manifests)})
             check_complete(manifest, rows.manifests.absent(repository.id, needed(manifest)), sparse=self._sparse)
             record = _record(rows, repository, manifest, digest, content, platform, now)
-            rows.manifests.add(repository.id, record, _edges(manifest))
+            rows.manifests.add(repository.id, record, edges(manifest))
             for tag in names:
                 assign(rows, repository, tag, digest, user_id, now)
             rows.repositories.change(repository.id, updated=max(now, repository.updated), pushed_by=user_id)
@@ -113,7 +114,7 @@ class Manifests:
         self._events.publish(Pushed(repository_id, name, digest, names, user_id))
         return Accepted(digest, manifest.subject.digest if manifest.subject else None, names)
 
-    async def delete(self, name: RepositoryName, digest: Digest, user_id: int | None) -> None:
+    async def delete(self, name: RepositoryName, digest: Digest, author: Author, address: str = "") -> None:
         """Remove a manifest and every tag that points at it; raises NameUnknown or ManifestUnknown."""
         now = self._clock()
 
@@ -121,13 +122,24 @@ class Manifests:
             repository = writable(rows, name)
             tags = tuple(rows.tags.of(repository.id, digest))
             for tag in tags:
-                remove(rows, repository, tag, user_id, now)
+                remove(rows, repository, tag, author.user_id, now)
             if not rows.manifests.delete(repository.id, digest):
                 raise _unknown(name, digest)
+            subject, detail = f"{repository.name}@{digest}", described(tags)
+            record(
+                rows,
+                author,
+                "manifest.delete",
+                subject,
+                at=now,
+                repository_id=repository.id,
+                address=address,
+                detail=detail,
+            )
             return repository, tags
 
         repository, tags = await self._metadata.write(work)
-        self._events.publish(Deleted(repository.id, name, digest, tags, user_id))
+        self._events.publish(Deleted(repository.id, name, digest, tags, author.user_id))
 
     async def _platform(self, name: RepositoryName, manifest: Manifest) -> str:
         """What the image's config says that it runs on; empty when it says nothing we understand."""
@@ -174,10 +186,11 @@ def _record(
     )
 
 
-def _edges(manifest: Manifest) -> list[tuple[Digest, str]]:
-    edges = [(manifest.config.digest, "config")] if manifest.config else []
-    edges += [(one.digest, "layer") for one in manifest.layers]
-    return edges + [(one.digest, "manifest") for one in manifest.manifests]
+def edges(manifest: Manifest) -> list[tuple[Digest, str]]:
+    """What it points at, but for its subject: digest and kind, in its own order."""
+    found = [(manifest.config.digest, "config")] if manifest.config else []
+    found += [(one.digest, "layer") for one in manifest.layers]
+    return found + [(one.digest, "manifest") for one in manifest.manifests]
 
 
 def _unknown(name: RepositoryName, reference: Reference) -> ManifestUnknown:

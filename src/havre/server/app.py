@@ -27,6 +27,7 @@ from havre.errors import TooManyRequests, Unsupported
 from havre.layers.workshop import Workshop
 from havre.metadata.engine import Database
 from havre.registry.blobs import Blobs
+from havre.registry.changes import Changes
 from havre.registry.collaborators import Collaborators
 from havre.registry.collections import HOUR, Collections
 from havre.registry.deletion import Deletion
@@ -43,6 +44,8 @@ from havre.registry.referrers import Referrers
 from havre.registry.removal import Removals
 from havre.registry.renames import Renames
 from havre.registry.repositories import Repositories
+from havre.registry.scrub import KIND as SCRUB
+from havre.registry.scrub import Scrub
 from havre.registry.search import Search
 from havre.registry.stars import Stars
 from havre.registry.statistics import Statistics
@@ -140,6 +143,7 @@ class App:
         limits = UploadLimits(config.uploads_per_account, expiry, config.upload_bytes_per_account)
         self.repositories = Repositories(database, clock)
         self.renames = Renames(database, clock)
+        self.changes = Changes(database, clock)
         self.deletion = Deletion(database, clock, config.undo_days)
         self.collaborators = Collaborators(database, clock)
         self.outbound = Outbound(config.outbound_networks)
@@ -169,6 +173,11 @@ class App:
         self.collections = Collections(database, self.collector, clock, self.config.gc_hours)
         handlers = {**builder.handlers, COLLECT: self.collections.collect}
         self.work = Work(self.durable_jobs, handlers, builder.forget)
+        self.scrub = Scrub(
+            database, self.storage.checks, clock, self.config.fsck_days, self.config.fsck_rate * 1_000_000
+        )
+        # Hands of its own: it takes hours, in which others wait for pages.
+        self.slow_work = Work(self.durable_jobs, {SCRUB: self.scrub.work})
         self.inside = Inside(database, store, workshop, clock, self.work.ordered)
 
     async def start(self) -> None:
@@ -177,6 +186,7 @@ class App:
         await self.bearer.start()
         self._jobs.start()
         self.work.start()
+        self.slow_work.start()
 
     def wind_down(self) -> None:
         """The server stops when all answers are made: those that would go on for ever watch ``stopping`` and end."""
@@ -185,6 +195,7 @@ class App:
     async def stop(self) -> None:
         """Finish what is running, and let go of everything."""
         await self.work.stop()
+        await self.slow_work.stop()
         await self.mail.stop()
         await self._jobs.stop()
         await self.outbound.close()

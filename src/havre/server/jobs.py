@@ -127,6 +127,7 @@ class Jobs:
             log.info("removed %d unfinished uploads", removed)
         await self._app.audit.sweep()
         await self._app.administration.count_content()
+        await self._app.scrub.order_if_due()
         purged = await self._app.deletion.sweep()
         if purged:
             log.info("removed %d deleted repositories for good", purged)

@@ -21,6 +21,10 @@ async def get(call: Call) -> Response:
     if blob.condemned and call.request.method == "HEAD":
         # It may go before a manifest names it. Who would push it is told to send it, which makes it stay.
         raise unknown(call.name, blob.digest)
+    place = await call.app.blobs.locate(blob)
+    if place is None and not await call.app.blobs.present(blob):
+        # Lost, or set aside by a check: who pushes is told to send it, which heals it.
+        raise unknown(call.name, blob.digest)
     etag = f'"{blob.digest}"'
     headers = [
         ("docker-content-digest", blob.digest),
@@ -36,7 +40,6 @@ async def get(call: Call) -> Response:
     if_range = call.request.header("if-range")
     wanted = call.request.header("range")
     ranges = parse_range(wanted, blob.size) if wanted and if_range in (None, etag) else None
-    place = await call.app.blobs.locate(blob)
     if isinstance(place, Elsewhere):
         return Response(307, [*headers, ("location", place.url)])
     if ranges is None:
