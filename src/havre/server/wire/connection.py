@@ -47,7 +47,8 @@ class Connection(asyncio.BufferedProtocol):
         self._reader = Reader(self)
         self._exchange: Exchange | None = None
         self._queue: deque[Exchange] = deque()
-        self._deaf = False
+        self.deaf = False
+        """Nothing that arrives is looked at any more."""
         self._paused = False
         self._waiters: list[asyncio.Future[None]] = []
         self._stage = Stage.IDLE
@@ -73,7 +74,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have arrived."""
-        if self._deaf:
+        if self.deaf:
             return
         self.progressed(nbytes)
         if self._stage is Stage.IDLE:
@@ -101,7 +102,7 @@ class Connection(asyncio.BufferedProtocol):
         self.worker.farewell(self)
         if self._wire is not None:
             self._wire.close()
-        self.closing = self._deaf = True
+        self.closing = self.deaf = True
         for exchange in (self._exchange, *self._queue):
             if exchange:
                 exchange.lost()
@@ -179,7 +180,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def refuse(self, status: int, sentence: str) -> None:
         """Take no further byte of this client, and tell why unless an answer is on its way."""
-        self.closing = self._deaf = True
+        if self.deaf:
+            return
+        self.closing = self.deaf = True
         exchange = self._exchange
         if exchange is not None and exchange.arrived:
             return  # its answer is made and sent in peace, then the connection ends
@@ -198,7 +201,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _say(self, status: int, sentence: str) -> None:
         """Answer without an application, and hang up once the client had time to read."""
-        self.closing = self._deaf = True
+        self.closing = self.deaf = True
         body = sentence.encode() + b"\n"
         head = b"HTTP/1.1 %d Refused\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
         retry = b"retry-after: 5\r\n" if status == 503 else b""

@@ -76,6 +76,8 @@ class Reader:
     def on_headers_complete(self) -> None:
         """A head is complete."""
         self._between = 0
+        if self._connection.deaf:
+            return  # it came in the same breath as what was refused
         parser = self._parser
         version = parser.get_http_version()
         if fault := self._fault(version):
