@@ -149,6 +149,14 @@ TABLE: dict[tuple[str, str], Statuses] = {
     ("DELETE", "/api/v1/user/deleted-repositories/{repository}"): {
         where: statuses.replace("200", "404") for where, statuses in WHOLE.items()
     },
+    ("GET", "/api/v1/user/transfers"): WHOLE,
+    ("POST", "/api/v1/user/transfers"): {where: statuses.replace("200", "404") for where, statuses in WHOLE.items()},
+    ("POST", "/api/v1/user/transfers/{repository}/accept"): {
+        where: statuses.replace("200", "404") for where, statuses in WHOLE.items()
+    },
+    ("DELETE", "/api/v1/user/transfers/{repository}"): {
+        where: statuses.replace("200", "404") for where, statuses in WHOLE.items()
+    },
     ("GET", "/api/v1/repositories"): KNOWN,
     ("GET", "/api/v1/repositories/{namespace}/{name}"): API_VIEW,
     ("PATCH", "/api/v1/repositories/{namespace}/{name}"): api_change(200),
@@ -261,6 +269,10 @@ BODIES: dict[tuple[str, str], tuple[dict[str, str], bytes]] = {
     ("POST", "/api/v1/user/access-tokens"): (
         {"content-type": "application/json"},
         b'{"label": "made", "grants": [{"pattern": "alice/app", "actions": ["pull"]}]}',
+    ),
+    ("POST", "/api/v1/user/transfers"): (
+        {"content-type": "application/json"},
+        b'{"repository": "alice/not-there", "to": "bobby"}',
     ),
     ("PUT", "/api/v1/repositories/{namespace}/{name}/collaborators/{person}"): (
         {"content-type": "application/json"},

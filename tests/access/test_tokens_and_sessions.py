@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from havre.access.access_tokens import MAX_GRANTS, MAX_TOKENS
 from havre.access.actors import Action, Actor, Grant
-from havre.access.records import AccessToken
+from havre.access.records import AccessToken, AuditQuery
 from havre.access.sessions import MAX_SESSIONS
 from havre.errors import Conflict, InputInvalid, WrongCredentials
 from havre.metadata.schema import access_tokens, sessions
@@ -171,8 +171,12 @@ async def test_the_time_last_seen_is_written_lazily(desk: Desk) -> None:
 
 async def test_signing_out_ends_it_and_no_other(desk: Desk) -> None:
     here, there = [await desk.sessions.open(desk.alice.id, address, "") for address in (HERE, ELSEWHERE)]
-    await desk.sessions.close(here)
+    await desk.sessions.close(here, HERE)
+    await desk.sessions.close(here, HERE)
     await desk.sessions.close("unknown")
+    last, before = await desk.database.read(lambda rows: rows.audit.page(AuditQuery(), None, 2))
+    assert (last.actor, last.action, last.address) == ("alice", "account.sign_out", HERE)
+    assert before.action == "account.sign_in"
     assert await desk.sessions.resolve(here) is None
     assert await desk.sessions.resolve(there)
 

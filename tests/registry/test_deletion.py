@@ -4,6 +4,7 @@ import pytest
 
 from havre.errors import Conflict, Denied, NameInvalid, NameUnknown
 from havre.oci.names import Namespace, RepositoryName, Tag
+from havre.registry.audit import ITSELF
 from havre.registry.records import Viewer, Visibility
 from tests.support import documents
 from tests.support.inprocess import Caller, InProcess
@@ -103,7 +104,7 @@ async def test_an_archived_one_is_read_and_not_changed(
         assert (reply.status, reply.code) == (403, "DENIED")
         assert "alice/app is archived" in reply.message
     with pytest.raises(Denied):
-        await inside.app.tags.delete(APP, Tag("latest"), None)
+        await inside.app.tags.delete(APP, Tag("latest"), ITSELF)
     assert (await anyone.get(f"/v2/{APP}/manifests/latest")).status == 200
     await inside.app.repositories.archive(APP, archived=False)
     await alice.push_image(APP, "again", seed="another")

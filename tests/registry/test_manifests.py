@@ -5,6 +5,7 @@ import pytest
 from havre.errors import DigestInvalid, ManifestBlobUnknown, ManifestInvalid, ManifestUnknown, NameUnknown
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName, Tag
+from havre.registry.audit import ITSELF
 from havre.registry.manifests import Manifests
 from tests.support import documents
 from tests.support.documents import OCI_INDEX, OCI_MANIFEST, descriptor
@@ -110,11 +111,11 @@ async def test_the_same_again_is_the_same(manifests: Manifests, inside: InProces
 
 async def test_deleted(manifests: Manifests):
     await put(manifests)
-    await manifests.delete(APP, DIGEST, None)
+    await manifests.delete(APP, DIGEST, ITSELF)
     for reference in (DIGEST, LATEST):
         with pytest.raises(ManifestUnknown):
             await manifests.get(APP, reference)
     with pytest.raises(ManifestUnknown):
-        await manifests.delete(APP, DIGEST, None)
+        await manifests.delete(APP, DIGEST, ITSELF)
     with pytest.raises(NameUnknown):
-        await manifests.delete(RepositoryName("alice/none"), DIGEST, None)
+        await manifests.delete(RepositoryName("alice/none"), DIGEST, ITSELF)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from havre.access.records import AuditQuery
 from havre.errors import ManifestUnknown
 from havre.oci.names import RepositoryName, Tag
 from havre.registry.events import Deleted, Event, Looked, Pulled, Pushed
@@ -93,6 +94,18 @@ async def test_pages_by_name_and_part_of_a_name(alice: Caller, inside: InProcess
     assert (first.previous, (await inside.app.tags.page(repository, per_page=2)).total) == (None, 6)
     for text in ("%", "v1_", "\0%"):
         assert (await inside.app.tags.page(repository, text)).total == 0
+
+
+async def test_what_is_deleted_alone_is_written_down(alice: Caller, inside: InProcess):
+    image = await alice.push_image(APP, "one", "two", "three")
+    assert (await alice.delete(f"/v2/{APP}/manifests/three")).status == 202
+    assert (await alice.delete(f"/v2/{APP}/manifests/three")).status == 404
+    assert (await alice.delete(f"/v2/{APP}/manifests/{image.digest}")).status == 202
+    lines = await inside.app.audit.page(AuditQuery(), None, 2)
+    assert [(one.actor, one.action, one.subject, one.address, dict(one.detail)) for one in lines] == [
+        ("alice", "manifest.delete", f"{APP}@{image.digest}", "198.51.100.7", {"tags": 2, "names": "one, two"}),
+        ("alice", "tag.delete", f"{APP}:three", "198.51.100.7", {}),
+    ]
 
 
 async def test_events_are_told_after_the_fact(alice: Caller, inside: InProcess):

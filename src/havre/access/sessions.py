@@ -124,10 +124,18 @@ class Sessions:
 
         return await self._metadata.write(work)
 
-    async def close(self, secret: str) -> None:
+    async def close(self, secret: str, address: str = "") -> None:
         """End the session with this secret; nothing happens if there is none."""
-        secret_hash = _hash(secret)
-        await self._metadata.write(lambda rows: rows.sessions.delete_secret(secret_hash))
+        secret_hash, now = _hash(secret), self._clock()
+
+        def work(rows: Rows) -> None:
+            found = rows.sessions.find(secret_hash)
+            rows.sessions.delete_secret(secret_hash)
+            if found is not None and not found[0].pending and found[0].expires > now:
+                user = found[1]
+                record(rows, Actor(user.id, user.name), "account.sign_out", user.name, at=now, address=address)
+
+        await self._metadata.write(work)
 
 
 def _hash(secret: str) -> bytes:

@@ -12,15 +12,13 @@ from havre.registry.audit import Author, record
 from havre.registry.events import Deleted, Events
 from havre.registry.naming import find, writable
 from havre.registry.ports import Clock, Metadata, Rows
+from havre.registry.tags import described
 
 MAX_TAGS = 500
 """Tags that can be removed in one go."""
 
 MAX_MANIFESTS = 1_000
 """Manifests that are looked at for one removal; beyond, tags are removed alone."""
-
-NAMED = 20
-"""Tags that the audit trail names; it tells how many there were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +73,7 @@ class Removals:
                 rows.removal.remove_manifests(repository.id, removal.manifests)
             if removal.tags:
                 named = sorted(removal.tags)
-                detail: dict[str, str | int] = {
-                    "tags": len(named),
-                    "images": len(removal.manifests) if images else 0,
-                    "names": ", ".join(named[:NAMED]),
-                }
+                detail = {**described(named), "images": len(removal.manifests) if images else 0}
                 record(
                     rows,
                     author,

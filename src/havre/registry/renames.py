@@ -14,7 +14,7 @@ from havre.registry.audit import ITSELF, Author, record
 from havre.registry.naming import check_name, find
 from havre.registry.ports import Clock, Metadata, Rows
 from havre.registry.quotas import check_incoming
-from havre.registry.records import NamespaceRecord, Redirect, Repository, Transfer
+from havre.registry.records import Instant, NamespaceRecord, Redirect, Repository, Transfer
 
 MAX_FORMER = 50
 """Former names that one repository can have."""
@@ -37,20 +37,8 @@ class Renames:
 
         Raises NameUnknown, NameInvalid for what is no name, Conflict for one that is taken.
         """
-        new = _parsed(name.namespace, leaf)
-        now = self._clock()
-
-        def work(rows: Rows) -> None:
-            repository = find(rows, name)
-            if new == name:
-                return
-            _move(rows, repository, new, now)
-            detail = {"to": str(new)}
-            record(
-                rows, by, "repository.rename", name, at=now, repository_id=repository.id, address=address, detail=detail
-            )
-
-        await self._metadata.write(work)
+        new, now = parsed(name.namespace, leaf), self._clock()
+        await self._metadata.write(lambda rows: rename(rows, name, new, by, address, now))
         return new
 
     async def give(self, name: RepositoryName, to: str, *, by: Author = ITSELF, address: str = "") -> RepositoryName:
@@ -91,6 +79,13 @@ class Renames:
     async def offered(self, repository: Repository) -> Transfer | None:
         """To whom it is offered now, if it is."""
         return await self._metadata.read(lambda rows: rows.transfers.get(repository.id))
+
+    async def pending(self, repository_id: int) -> Transfer:
+        """The offer of a repository, without regard to who asks. Raises NameUnknown."""
+        offer = await self._metadata.read(lambda rows: rows.transfers.get(repository_id))
+        if offer is None:
+            raise _gone()
+        return offer
 
     async def offers(self, user_id: int) -> Sequence[Transfer]:
         """What an account is offered, the latest first."""
@@ -152,7 +147,7 @@ class Renames:
     def _hand_over(
         self, rows: Rows, repository: Repository, to: NamespaceRecord, by: Author, address: str, now: int
     ) -> RepositoryName:
-        new = _parsed(to.name, repository.name.leaf)
+        new = parsed(to.name, repository.name.leaf)
         check_incoming(rows.quotas, to.name, repository)
         _move(rows, repository, new, now)
         rows.transfers.delete(repository.id)
@@ -173,7 +168,17 @@ class Renames:
         return new
 
 
-def _parsed(namespace: Namespace, leaf: str) -> RepositoryName:
+def rename(rows: Rows, name: RepositoryName, new: RepositoryName, by: Author, address: str, at: Instant) -> None:
+    """Call it otherwise, within a unit of work; raises NameUnknown and Conflict."""
+    repository = find(rows, name)
+    if new != name:
+        _move(rows, repository, new, at)
+        detail, here = {"to": str(new)}, repository.id
+        record(rows, by, "repository.rename", name, at=at, repository_id=here, address=address, detail=detail)
+
+
+def parsed(namespace: Namespace, leaf: str) -> RepositoryName:
+    """The name that ``leaf`` is within a namespace; raises InputInvalid."""
     if leaf.strip().startswith(f"{namespace}/"):
         raise InputInvalid(f"write only what follows {namespace}/: the namespace stays", field="name")
     try:
@@ -211,5 +216,9 @@ def _move(rows: Rows, repository: Repository, new: RepositoryName, now: int) -> 
 def _offer(rows: Rows, repository_id: int, by: Author) -> Transfer:
     offer = rows.transfers.get(repository_id)
     if offer is None or offer.to_id != by.user_id:
-        raise NameUnknown("this offer is gone: it was withdrawn, or taken already")
+        raise _gone()
     return offer
+
+
+def _gone() -> NameUnknown:
+    return NameUnknown("this offer is gone: it was withdrawn, or taken already")

@@ -10,7 +10,7 @@ from havre.registry.audit import ITSELF, Author, record
 from havre.registry.naming import check_name, ensure, find
 from havre.registry.ports import Clock, Metadata, Rows
 from havre.registry.quotas import check_private
-from havre.registry.records import Repository, Viewer, Visibility
+from havre.registry.records import Instant, Repository, Viewer, Visibility
 
 __all__ = [
     "CATEGORIES",
@@ -104,19 +104,8 @@ class Repositories:
         address: str = "",
     ) -> None:
         """Change what is not None. Raises NameUnknown, and InputInvalid for a text that is too long or not a category."""
-        _check_texts(description, readme)
-        if categories is not None:
-            categories = _checked(categories)
         now = self._clock()
-
-        def work(rows: Rows) -> None:
-            repository = find(rows, name)
-            rows.repositories.change(repository.id, description=description, categories=categories)
-            if readme is not None:
-                rows.readmes.put(repository.id, readme)
-            record(rows, by, "repository.describe", name, at=now, repository_id=repository.id, address=address)
-
-        await self._metadata.write(work)
+        await self._metadata.write(lambda rows: describe(rows, name, description, readme, categories, by, address, now))
 
     async def readme(self, repository: Repository) -> str:
         """Its overview, in Markdown; empty if none was written."""
@@ -127,45 +116,61 @@ class Repositories:
     ) -> None:
         """Show it to everyone or to those who may alone, from the next request on. Raises NameUnknown, OverPlan."""
         now = self._clock()
-
-        def work(rows: Rows) -> None:
-            repository = find(rows, name)
-            if repository.visibility is visibility:
-                return
-            if visibility is Visibility.PRIVATE:
-                check_private(rows.quotas, name.namespace)
-            rows.repositories.change(repository.id, visibility=visibility)
-            detail = {"to": visibility.value}
-            record(
-                rows,
-                by,
-                "repository.visibility",
-                name,
-                at=now,
-                repository_id=repository.id,
-                address=address,
-                detail=detail,
-            )
-
-        await self._metadata.write(work)
+        await self._metadata.write(lambda rows: set_visibility(rows, name, visibility, by, address, now))
 
     async def archive(self, name: RepositoryName, archived: bool, *, by: Author = ITSELF, address: str = "") -> None:
         """Let it only be read from now on, or end that. Raises NameUnknown."""
         now = self._clock()
-        action = "repository.archive" if archived else "repository.unarchive"
-
-        def work(rows: Rows) -> None:
-            repository = find(rows, name)
-            if (repository.archived is not None) == archived:
-                return
-            rows.repositories.change(repository.id, archived=now if archived else 0)
-            record(rows, by, action, name, at=now, repository_id=repository.id, address=address)
-
-        await self._metadata.write(work)
+        await self._metadata.write(lambda rows: archive(rows, name, archived, by, address, now))
 
     async def count_pulls(self, pulls: Sequence[tuple[int, int]]) -> None:
         """Add to the counters: (repository id, pulls). Losing a few in a power failure is fine."""
         await self._metadata.write(lambda rows: rows.repositories.count_pulls(pulls), durable=False)
+
+
+def describe(
+    rows: Rows,
+    name: RepositoryName,
+    description: str | None,
+    readme: str | None,
+    categories: Sequence[str] | None,
+    by: Author,
+    address: str,
+    at: Instant,
+) -> None:
+    """Change those of its texts that are not None, within a unit of work; raises as ``Repositories.describe``."""
+    _check_texts(description, readme)
+    if categories is not None:
+        categories = _checked(categories)
+    repository = find(rows, name)
+    rows.repositories.change(repository.id, description=description, categories=categories)
+    if readme is not None:
+        rows.readmes.put(repository.id, readme)
+    record(rows, by, "repository.describe", name, at=at, repository_id=repository.id, address=address)
+
+
+def set_visibility(
+    rows: Rows, name: RepositoryName, visibility: Visibility, by: Author, address: str, at: Instant
+) -> None:
+    """Show or hide it, within a unit of work; raises as ``Repositories.set_visibility``."""
+    repository = find(rows, name)
+    if repository.visibility is visibility:
+        return
+    if visibility is Visibility.PRIVATE:
+        check_private(rows.quotas, name.namespace)
+    rows.repositories.change(repository.id, visibility=visibility)
+    detail, here = {"to": visibility.value}, repository.id
+    record(rows, by, "repository.visibility", name, at=at, repository_id=here, address=address, detail=detail)
+
+
+def archive(rows: Rows, name: RepositoryName, archived: bool, by: Author, address: str, at: Instant) -> None:
+    """Let it only be read, or end that, within a unit of work; raises NameUnknown."""
+    repository = find(rows, name)
+    if (repository.archived is not None) == archived:
+        return
+    rows.repositories.change(repository.id, archived=at if archived else 0)
+    action = "repository.archive" if archived else "repository.unarchive"
+    record(rows, by, action, name, at=at, repository_id=repository.id, address=address)
 
 
 def _check_texts(description: str | None, readme: str | None) -> None:

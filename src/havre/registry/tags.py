@@ -32,6 +32,9 @@ COUNTED = 10_000
 MATCHES_COUNTED = 1_000
 """Tags that match a text are counted up to here."""
 
+NAMED = 20
+"""Tags that the audit trail names; it tells how many there were."""
+
 FIRST_SLICE = 4_000
 """Names looked at for a text in a list before those that ``tag_names`` keeps are asked."""
 
@@ -184,18 +187,20 @@ class Tags:
         """The last moves of one tag or of all, newest first; ``before`` is time and id of the last one known."""
         return await self._metadata.read(lambda rows: rows.tags.events(repository.id, tag, limit, before))
 
-    async def delete(self, name: RepositoryName, tag: Tag, user_id: int | None) -> None:
+    async def delete(self, name: RepositoryName, tag: Tag, author: Author, address: str = "") -> None:
         """Remove a tag; what it pointed at stays under its digest. Raises NameUnknown or ManifestUnknown."""
         now = self._clock()
 
         def work(rows: Rows) -> Repository:
             repository = writable(rows, name)
-            if not remove(rows, repository, tag, user_id, now):
+            if not remove(rows, repository, tag, author.user_id, now):
                 raise ManifestUnknown(f"repository {name} has no tag {tag}", detail={"tag": str(tag)})
+            subject = f"{repository.name}:{tag}"
+            record(rows, author, "tag.delete", subject, at=now, repository_id=repository.id, address=address)
             return repository
 
         repository = await self._metadata.write(work)
-        self._events.publish(Deleted(repository.id, name, None, (tag,), user_id))
+        self._events.publish(Deleted(repository.id, name, None, (tag,), author.user_id))
 
     async def restore(self, name: RepositoryName, tag: Tag, digest: Digest, author: Author, address: str = "") -> None:
         """Point a tag, which may be gone, at a manifest that is still here.
@@ -250,6 +255,12 @@ def remove(rows: Rows, repository: Repository, tag: Tag, user_id: int | None, at
     """Remove ``tag``, within a unit of work; False if there was none. Raises Denied if the repository is archived."""
     check_writable(repository)
     return rows.tags.delete(repository.id, tag, user_id, at)
+
+
+def described(tags: Sequence[Tag]) -> dict[str, str | int]:
+    """Tags that went, as the audit trail tells of them."""
+    named = sorted(tags)
+    return {"tags": len(named), "names": ", ".join(named[:NAMED])}
 
 
 def views(rows: Rows, repository_id: int, names: Sequence[Tag]) -> list[TagView]:

@@ -12,7 +12,7 @@ import pytest
 from havre.oci.names import RepositoryName
 from havre.registry.records import Visibility
 from tests.support.fixtures import people
-from tests.support.inprocess import PASSWORD, Caller, InProcess, Reply, basic
+from tests.support.inprocess import PASSWORD, Caller, InProcess, Reply, basic, cheap_accounts
 
 __all__ = ["people"]
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 API = "/api/v1"
 APP, WEB = f"{API}/repositories/alice/app", f"{API}/repositories/alice/web"
-ALICE, BOBBY, CAROL = (basic(name, PASSWORD) for name in ("alice", "bobby", "carol"))
+ALICE, BOBBY, CAROL, DANNY = (basic(name, PASSWORD) for name in ("alice", "bobby", "carol", "danny"))
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ async def havre(people: None, tmp_path: Path) -> AsyncIterator[InProcess]:
     """alice/app is public and holds an image."""
     async with InProcess(tmp_path) as running:
         await (await running.caller("alice", "alice/app")).push_image("alice/app", "latest")
+        await cheap_accounts(running.app).create("danny", "danny@example.org", PASSWORD)
         yield running
 
 
@@ -83,6 +84,44 @@ async def test_a_wrong_field_is_named(havre: InProcess, caller: Caller, change: 
     reply = await send(caller, "PATCH", APP, ALICE, change)
     assert (reply.status, reply.json()["field"]) == (400, field)
     assert havre.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("late", "status"), [({"name": "taken"}, 409), ({"name": "web/tags"}, 400), ({"visibility": "private"}, 403)]
+)
+async def test_all_that_is_asked_is_changed_or_nothing(
+    havre: InProcess, caller: Caller, late: dict[str, Any], status: int
+) -> None:
+    await havre.app.repositories.create(RepositoryName("alice/taken"), Visibility.PRIVATE)
+    before = havre.snapshot()
+    early = {"description": "new", "readme": "new", "categories": ["databases"], "archived": True}
+    reply = await send(caller, "PATCH", APP, ALICE, {**early, **late})
+    assert reply.status == status
+    assert havre.snapshot() == before
+
+
+async def test_a_repository_is_offered_and_taken_declined_or_withdrawn(havre: InProcess, caller: Caller) -> None:
+    offers = f"{API}/user/transfers"
+    wanted = {"repository": "alice/app", "to": "bobby"}
+    assert (await send(caller, "POST", offers, BOBBY, wanted)).status == 403
+    assert (await send(caller, "POST", offers, ALICE, {**wanted, "to": "nobody"})).json()["field"] == "to"
+    assert (await send(caller, "POST", offers, ALICE, {**wanted, "repository": "UPPER"})).status == 400
+    made = await send(caller, "POST", offers, ALICE, wanted)
+    assert (made.status, made.json()["sender"], made.json()["to"]) == (201, "alice", "bobby")
+    one = f"{offers}/{made.json()['id']}"
+    assert ((await caller.get(offers, BOBBY)).json(), (await caller.get(offers, ALICE)).json()) == ([made.json()], [])
+    # Whom it does not concern learns nothing of it, not even those who give it.
+    assert (await send(caller, "POST", f"{one}/accept", ALICE)).status == 404
+    assert (await send(caller, "DELETE", one, DANNY)).status == 404
+    assert (await send(caller, "DELETE", one, BOBBY)).status == 204
+    assert (await send(caller, "POST", f"{one}/accept", BOBBY)).status == 404
+    await send(caller, "POST", offers, ALICE, wanted)
+    assert (await send(caller, "DELETE", one, ALICE)).status == 204
+    assert (await caller.get(offers, BOBBY)).json() == []
+    await send(caller, "POST", offers, ALICE, wanted)
+    taken = await send(caller, "POST", f"{one}/accept", BOBBY)
+    assert (taken.status, taken.json()["name"]) == (200, "bobby/app")
+    assert (await caller.get(APP)).json()["name"] == "bobby/app"
 
 
 async def test_deleted_and_restored(havre: InProcess, caller: Caller) -> None:

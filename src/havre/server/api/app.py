@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 import havre
 from havre.errors import ClientGone, HavreError, InputInvalid, NameUnknown, Unsupported
 from havre.server import errors
-from havre.server.api import access_tokens, collaborators, deleted, repositories, stars, tags, user
+from havre.server.api import access_tokens, collaborators, deleted, repositories, stars, tags, transfers, user
 from havre.server.api.caller import request_of
 from havre.server.http import Message, Receive, Request, Response, Scope, Send
 
@@ -64,7 +64,7 @@ def create_api(app: App) -> API:
         },
     )
     framework.state.havre = app
-    for module in (user, stars, access_tokens, tags, collaborators, deleted, repositories):
+    for module in (user, stars, access_tokens, tags, collaborators, deleted, transfers, repositories):
         framework.include_router(module.router, prefix=PREFIX)
     framework.add_exception_handler(HavreError, _explain)
     framework.add_exception_handler(RequestValidationError, _invalid)

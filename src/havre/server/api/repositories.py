@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from havre.access.actors import Action, Actor
 from havre.oci.names import Namespace
+from havre.registry.changes import Change
 from havre.registry.facets import Kind
 from havre.registry.search import SearchOrder, SearchQuery
 from havre.server.api.caller import admit, admit_owner, app_of, author, caller, repository_name
@@ -54,20 +55,10 @@ async def get(request: Request, actor: Caller, namespace: str, name: str) -> Rep
 async def patch(
     request: Request, actor: Caller, namespace: str, name: str, change: RepositoryChange
 ) -> RepositoryWhole:
-    """Change texts, categories, visibility, whether it is archived, and its name."""
+    """Change texts, categories, visibility, whether it is archived, and its name: all that is asked, or nothing."""
     app, path, by = app_of(request), repository_name(namespace, name), author(request, actor)
     await (admit(app, actor, path, Action.ADMIN) if change.name is None else admit_owner(app, actor, path))
-    if (change.description, change.readme, change.categories) != (None, None, None):
-        await app.repositories.describe(
-            path, description=change.description, readme=change.readme, categories=change.categories, **by
-        )
-    if change.visibility is not None:
-        await app.repositories.set_visibility(path, change.visibility, **by)
-    if change.archived is not None:
-        await app.repositories.archive(path, change.archived, **by)
-    if change.name is not None:
-        path = await app.renames.rename(path, change.name, **by)
-    repository = await app.repositories.get(path)
+    repository = await app.repositories.get(await app.changes.make(path, Change(**change.model_dump()), **by))
     return RepositoryWhole.whole(repository, await app.repositories.readme(repository))
 
 

@@ -93,4 +93,4 @@ async def delete(request: Request, actor: Caller, namespace: str, name: str, tag
     """Remove a tag; what it pointed at stays under its digest."""
     app, path = app_of(request), repository_name(namespace, name)
     await admit(app, actor, path, Action.DELETE)
-    await app.tags.delete(path, Tag.parse(tag), actor.user_id)
+    await app.tags.delete(path, Tag.parse(tag), actor, request_of(request).client_address)

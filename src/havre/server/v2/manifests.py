@@ -70,10 +70,11 @@ async def put(call: Call) -> Response:
 async def delete(call: Call) -> Response:
     """Remove a tag, or a manifest with all its tags."""
     reference = _existing(call.tail)
+    address = call.request.client_address
     if isinstance(reference, Digest):
-        await call.app.manifests.delete(call.name, reference, call.actor.user_id)
+        await call.app.manifests.delete(call.name, reference, call.actor, address)
     else:
-        await call.app.tags.delete(call.name, reference, call.actor.user_id)
+        await call.app.tags.delete(call.name, reference, call.actor, address)
     return Response(202)
 
 

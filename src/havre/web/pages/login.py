@@ -91,7 +91,7 @@ async def sign_out(visit: Visit) -> Response:
 
 async def _close_old(visit: Visit) -> None:
     if old := security.session_secret(visit.request, secure=visit.secure):
-        await visit.app.sessions.close(old)
+        await visit.app.sessions.close(old, visit.address)
 
 
 async def _pending(visit: Visit) -> User | None:
