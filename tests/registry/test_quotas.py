@@ -67,6 +67,20 @@ async def test_one_private_repository_more_is_refused_before_a_byte(havre: InPro
     await alice.push_image("alice/one", "next", seed="another")
 
 
+async def test_what_is_restored_must_fit_as_well(havre: InProcess, alice: Caller) -> None:
+    await alice.push_blob("alice/one", b"a" * MB)
+    await limit(havre, storage=3 * MB // 2)
+    deleted = await havre.app.deletion.delete(RepositoryName("alice/one"))
+    assert await stored(havre) == 0
+    await alice.push_blob("alice/two", b"b" * MB)
+    with pytest.raises(OverPlan, match=r"stores 1 MB of the 1\.5 MB .* this content has 1 MB"):
+        await havre.app.deletion.restore(deleted)
+    assert await stored(havre) == MB
+    await havre.app.deletion.delete(RepositoryName("alice/two"))
+    await havre.app.deletion.restore(deleted)
+    assert await stored(havre) == MB
+
+
 async def test_neither_a_mount_nor_a_manifest_alone_makes_one(havre: InProcess, alice: Caller) -> None:
     await keep_private(havre)
     image = await alice.push_image("alice/one", "latest")

@@ -90,6 +90,26 @@ async def test_no_repository_hides_behind_a_page(site: InProcess) -> None:
             assert word in RESERVED or word == "-", f"{word!r} of {page.path} belongs into naming.RESERVED"
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["files", "tags", "compare", "star", "history", "tags/app", "compare/app", "app/files", "app/manifest/content"],
+)
+async def test_pages_of_repositories_that_are_called_like_pages(site: InProcess, name: str) -> None:
+    path = f"alice/{name}"
+    await (await site.caller("alice", path)).push_image(path, "files", "tags")
+    alice = await Visitor(site.app).sign_in("alice")
+    tails = ["", "/tags", "/tags/files", "/tags/tags", "/tags/files/manifest", "/tags/files/manifest.json"]
+    tails += ["/tags/files/files", "/tags/files/history", "/compare?a=files&b=tags", "/-/history", "/-/pulls"]
+    for tail in tails:
+        reply = await alice.get(f"/r/{path}{tail}")
+        assert (reply.status_code, path in reply.text or tail.endswith(".json")) == (200, True), tail
+    assert (await alice.post(f"/r/{path}/star", {"star": "yes"})).status_code == 303
+    assert (await alice.get(f"/repository/docker/{path}")).status_code == 200
+    found = (await alice.get(f"/api/v1/repositories/{path}/tags")).json()
+    assert [one["name"] for one in found["tags"]] == ["tags", "files"]
+    assert (await alice.get(f"/api/v1/repositories/{path}")).json()["name"] == path
+
+
 # ---------------------------------------------------------------- owners
 
 

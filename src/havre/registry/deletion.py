@@ -13,8 +13,8 @@ from havre.oci.names import Namespace, RepositoryName
 from havre.registry.audit import ITSELF, Author, record
 from havre.registry.naming import find
 from havre.registry.ports import Clock, Metadata, Rows
-from havre.registry.quotas import check_private
-from havre.registry.records import DeletedRepository, Instant, Visibility
+from havre.registry.quotas import check_incoming
+from havre.registry.records import DeletedRepository, Instant
 
 DAY = 24 * 3600 * 1000
 MAX_SHOWN = 200
@@ -61,8 +61,8 @@ class Deletion:
 
         def work(rows: Rows) -> RepositoryName:
             one = _hidden(rows, repository_id)
-            if one.visibility is Visibility.PRIVATE:
-                check_private(rows.quotas, one.name.namespace)
+            # What is deleted counts no more, so others may have taken its place meanwhile.
+            check_incoming(rows.quotas, one.name.namespace, one.id, one.visibility)
             if not rows.moves.show(repository_id):
                 raise Conflict(
                     f"{one.name} can not come back, for there is a repository of that name again: rename or delete that"

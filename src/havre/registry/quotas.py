@@ -12,7 +12,7 @@ from havre.oci.digest import Digest
 from havre.oci.names import Namespace, RepositoryName
 from havre.registry.ports import Body
 from havre.registry.quota_ports import Quota, QuotaRows
-from havre.registry.records import Repository, Visibility
+from havre.registry.records import Visibility
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
@@ -68,14 +68,17 @@ def check_private(rows: QuotaRows, namespace: Namespace) -> None:
         _refuse_private(quota)
 
 
-def check_incoming(rows: QuotaRows, namespace: Namespace, repository: Repository) -> None:
-    """Before a repository of someone else moves into the namespace. Raises OverPlan."""
+def check_incoming(rows: QuotaRows, namespace: Namespace, repository_id: int, visibility: Visibility) -> None:
+    """Before a repository of someone else, or a deleted one, comes into the namespace. Raises OverPlan.
+
+    What it shares with others there is counted all the same.
+    """
     quota = rows.of(namespace)
     if quota is None:
         return
-    if repository.private:
+    if visibility is Visibility.PRIVATE:
         _refuse_private(quota)
-    if quota.room is not None and (size := rows.weighs(repository.id)) > quota.room:
+    if quota.room is not None and (size := rows.weighs(repository_id)) > quota.room:
         raise _no_room(quota, size)
 
 

@@ -148,7 +148,7 @@ class Renames:
         self, rows: Rows, repository: Repository, to: NamespaceRecord, by: Author, address: str, now: int
     ) -> RepositoryName:
         new = parsed(to.name, repository.name.leaf)
-        check_incoming(rows.quotas, to.name, repository)
+        check_incoming(rows.quotas, to.name, repository.id, repository.visibility)
         _move(rows, repository, new, now)
         rows.transfers.delete(repository.id)
         if to.owner_id is not None:
