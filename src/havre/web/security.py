@@ -83,7 +83,10 @@ def same_origin(request: Request, external_url: str) -> bool:
     if site is not None:
         return site in {"same-origin", "none"}
     source = request.headers.get("origin") or request.headers.get("referer", "")
-    host = urlsplit(source).netloc.lower() if source.startswith(("http://", "https://")) else ""
+    try:
+        host = urlsplit(source).netloc.lower() if source.startswith(("http://", "https://")) else ""
+    except ValueError:  # brackets that hold no address
+        return False
     ours = {request.headers.get("host", "").lower(), urlsplit(external_url).netloc.lower()}
     return host != "" and host in ours
 
