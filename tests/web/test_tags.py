@@ -7,7 +7,10 @@ import re
 
 import pytest
 
+from havre.metadata import Rows
+from havre.metadata.schema import tags as table
 from havre.oci.names import RepositoryName
+from havre.registry.tags import COUNTED
 from tests.support import documents
 from tests.support.inprocess import Caller, InProcess
 from tests.web.conftest import Reader, Visitor
@@ -326,3 +329,21 @@ async def test_pulls_are_drawn_and_written(stocked: InProcess, alice: Visitor, v
         assert "docker" not in seen.texts, "clients are for who manages the repository"
         assert {"By client", "docker"} <= set(owned.texts)
     assert "3 pulls in 90 days" in (await visitor.read("/r/alice/app/-/pulls?days=90")).texts
+
+
+async def test_more_tags_than_are_counted_are_not_said_to_be_so_many(site: InProcess, visitor: Visitor) -> None:
+    await push(await site.caller("alice", "alice/app"), CONFIG, "latest")
+
+    def work(rows: Rows) -> None:
+        one = rows.connection.execute(table.select()).one()
+        values = {"repository_id": one.repository_id, "manifest_id": one.manifest_id, "updated": 1}
+        rows.connection.execute(table.insert(), [values | {"name": f"v{number}"} for number in range(COUNTED)])
+
+    await site.app.database.write(work)
+    assert "See all tags" in (await visitor.read("/r/alice/app")).texts
+    assert "10,000+ tags" in (await visitor.read("/r/alice/app/tags")).texts
+    alice = await Visitor(site.app).sign_in("alice")
+    manage = "/repository/docker/alice/app"
+    assert "See all tags" in (await alice.read(manage)).texts
+    settings = " ".join((await alice.read(f"{manage}?tab=settings")).texts)
+    assert "The repository and all its tags are gone for everyone at once." in settings

@@ -39,7 +39,8 @@ class RepositoryPage:
     tag: str
     """The tag that a pull gets when nothing else is said."""
     latest: Sequence[TagRow]
-    tag_count: int
+    tag_count: int | None
+    """None: more than are counted."""
     pusher: str = ""
     """The account of the last push; empty if it is gone or not known."""
     platforms: Sequence[PlatformSize] = ()
@@ -62,7 +63,8 @@ class ManagePage:
     undo_days: int
     readme: str = ""
     latest: Sequence[TagRow] = ()
-    tag_count: int = 0
+    tag_count: int | None = 0
+    """None: more than are counted."""
     saved: str = ""
     """Which form was just saved, or nothing."""
     preview: str | None = None

@@ -50,10 +50,10 @@ async def show(visit: Visit) -> Response:
     return visit.page("repository.html", page)
 
 
-async def newest(visit: Visit, repository: Repository) -> tuple[list[TagRow], int]:
-    """The tags pushed last, and how many there are."""
+async def newest(visit: Visit, repository: Repository) -> tuple[list[TagRow], int | None]:
+    """The tags pushed last, and how many there are; None if those are more than are counted."""
     found = await visit.app.tags.page(repository, per_page=LATEST)
-    return rows_of(found.items), found.total
+    return rows_of(found.items), found.total if found.exact else None
 
 
 def category_name(visit: Visit, category: str) -> str:
