@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
     from havre.client import Client
     from havre.client.registry import Repository
     from havre.images.layout import Layout
+    from havre.oci.digest import Digest
+    from havre.oci.names import Tag
 
 app = remote.command()
+
+_FALLBACK = re.compile(r"sha(256|512)-[0-9a-f]{64}")
+"""The tag of a list of referrers, at registries that keep none themselves."""
 
 WORDS = {
     "waiting": "Waiting",
@@ -36,7 +42,8 @@ def copy(
         bool, typer.Option("--all-platforms", help="All images of several: what happens anyway without --platform.")
     ] = False,
     all_tags: Annotated[
-        bool, typer.Option("--all-tags", "-a", help="The whole repository or layout, tag by tag.")
+        bool,
+        typer.Option("--all-tags", "-a", help="The whole repository or layout: every tag, and what refers to images."),
     ] = False,
     quiet: remote.Quiet = False,
     as_json: remote.Json = False,
@@ -100,19 +107,41 @@ async def _copy_all(
     places = Place.parse(source_text), Place.parse(target_text)
     origin = _origin(*places)
     documents = []
+    known: set[Digest] = set()
     async with remote.connect(insecure, ca, *places[0].registries, *places[1].registries) as client:
         source, sink = (_whole(place, client) for place in places)
         tags = [Tag.parse(text) async for text in source.tags()]
         if not tags:
             raise ManifestUnknown(f"{source_text} has no tags")
-        for tag in tags:
+        # Lists of referrers come first: what is there at the target already is then added to, not overwritten.
+        for tag in sorted(tags, key=lambda one: not _FALLBACK.fullmatch(one)):
+            if _FALLBACK.fullmatch(tag) and await _has(sink, tag):
+                continue
             with output.progress(WORDS) as watch:
                 options = copying.Options(platform, origins=lambda _: origin, watch=watch)
                 copied = await copying.copy(source, sink, tag, tag, options)
+                referrers = (
+                    []
+                    if _FALLBACK.fullmatch(tag)
+                    else await copying.copy_referrers(source, sink, copied, options, known)
+                )
             output.say(f"{tag}: digest: {copied.digest} size: {copied.size}")
+            for one in referrers:
+                output.say(f"{tag}: referrer: {one.digest} size: {one.size}")
             document = {"tag": str(tag), "digest": str(copied.digest), "size": copied.size}
-            documents.append(document | {"blobs": list(watch.ended.values())})
+            more = {"blobs": list(watch.ended.values()), "referrers": [str(one.digest) for one in referrers]}
+            documents.append(document | more)
     output.result("\n".join(f"{one['tag']} {one['digest']}" for one in documents), documents)
+
+
+async def _has(sink: Repository | Layout, tag: Tag) -> bool:
+    from havre.errors import ManifestUnknown, NameUnknown
+
+    try:
+        await sink.manifest(tag)
+    except (ManifestUnknown, NameUnknown):
+        return False
+    return True
 
 
 def _whole(place: Place, client: Client) -> Repository | Layout:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
 from havre.client.uploads import Moved, Opener
 from havre.client.verify import Pieces, verified
-from havre.errors import DigestInvalid, HavreError, ManifestInvalid, ManifestUnknown, SizeInvalid
+from havre.errors import DigestInvalid, HavreError, ManifestInvalid, ManifestUnknown, SizeInvalid, TooLarge
 from havre.oci import mediatypes
 from havre.oci.descriptor import Descriptor, Platform
 from havre.oci.digest import Digest
@@ -29,6 +29,9 @@ PARALLEL = 4
 
 MAX_NESTING = 4
 """Indexes within indexes."""
+
+MAX_REFERRERS = 10_000
+"""Manifests that refer to one image, in several steps or through its platforms."""
 
 
 class Source(Protocol):
@@ -43,6 +46,13 @@ class Source(Protocol):
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> Pieces:
         """A blob's bytes from ``offset`` on, unchecked."""
+
+
+class ReferredSource(Source, Protocol):
+    """A source that knows what refers to its images."""
+
+    async def referrers(self, digest: Digest) -> list[Descriptor]:
+        """The manifests whose subject is ``digest``; none is no error."""
 
 
 class Sink(Protocol):
@@ -108,6 +118,35 @@ async def copy(
     await job.everything_below(descriptor, content)
     await sink.put_manifest(descriptor, content, tag)
     return descriptor
+
+
+async def copy_referrers(
+    source: ReferredSource, sink: Sink, image: Descriptor, options: Options, known: set[Digest]
+) -> list[Descriptor]:
+    """Copy what refers to ``image``, to the images within it, and in turn to what refers; gives what was copied.
+
+    ``known`` holds the subjects that were looked at before, and takes in those of this call. Raises what `copy` does,
+    and TooLarge beyond `MAX_REFERRERS`.
+    """
+    copied: dict[Digest, Descriptor] = {}
+    pending = [image]
+    while pending:
+        subject = pending.pop()
+        if subject.digest in known:
+            continue
+        known.add(subject.digest)
+        if subject.media_type in mediatypes.INDEXES:
+            descriptor, content = await source.manifest(subject.digest)
+            pending += filter(_is_manifest, parse(descriptor.media_type, content).manifests)
+        for referrer in await source.referrers(subject.digest):
+            if referrer.digest in copied:
+                continue
+            if len(copied) >= MAX_REFERRERS:
+                raise TooLarge(f"{source.name}: more than {MAX_REFERRERS} manifests refer to {image.digest}")
+            found = await copy(source, sink, referrer.digest, None, replace(options, platform=None))
+            copied[found.digest] = found
+            pending.append(found)
+    return list(copied.values())
 
 
 async def select(source: Source, reference: Reference, platform: Platform | None) -> tuple[Descriptor, bytes]:

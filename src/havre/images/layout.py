@@ -101,6 +101,16 @@ class Layout:
 
         self._change(change)
 
+    def _list(self, descriptor: Descriptor) -> None:
+        """Let the index lead to this manifest, under whatever name or none."""
+
+        def change(entries: list[Any]) -> list[Any]:
+            if any(one.get("digest") == descriptor.digest for one in entries):
+                return entries
+            return [*entries, Descriptor(descriptor.media_type, descriptor.digest, descriptor.size).to_json()]
+
+        self._change(change)
+
     def drop_name(self, name: str) -> bool:
         """Forget a name; False when there was none. Content stays until `sweep`."""
         found = False
@@ -161,6 +171,17 @@ class Layout:
             while piece := await in_thread(file.read, PIECE):
                 yield piece
 
+    async def referrers(self, digest: Digest) -> list[Descriptor]:
+        """The listed manifests whose subject is ``digest``."""
+        found: dict[Digest, Descriptor] = {}
+        for entry in self.entries():
+            with suppress(ManifestUnknown, DigestInvalid, ManifestInvalid, SizeInvalid):
+                descriptor, content = self.read_manifest(entry.descriptor.digest, entry.descriptor.media_type)
+                subject = parse(descriptor.media_type, content).subject
+                if subject and subject.digest == digest:
+                    found[descriptor.digest] = descriptor
+        return list(found.values())
+
     def has_blob(self, descriptor: Descriptor) -> bool:
         """Is this content here, whole?"""
         try:
@@ -185,13 +206,18 @@ class Layout:
         return "done"
 
     async def put_manifest(self, descriptor: Descriptor, content: bytes, tag: Tag | None = None) -> None:
-        """Keep a manifest, and name it ``tag`` if that is given. Raises DigestInvalid."""
+        """Keep a manifest, and name it ``tag`` if that is given. Raises DigestInvalid.
+
+        One that refers to another is listed without a name, as no other way leads to it.
+        """
         if not self.has_blob(descriptor):
             with self.incoming(descriptor.digest.algorithm) as incoming:
                 incoming.write(content)
                 incoming.keep(descriptor)
         if tag is not None:
             self.put_name(tag, descriptor)
+        elif parse(descriptor.media_type, content).subject:
+            self._list(descriptor)
 
     def incoming(self, algorithm: str = "sha256") -> Incoming:
         """A place for new content; what is not kept disappears at its end."""
