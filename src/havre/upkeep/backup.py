@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 from havre.config import Config
-from havre.errors import Unavailable
+from havre.errors import InputInvalid, Unavailable
 from havre.metadata.engine import Database
 from havre.metadata.portable import Summary, export_rows
 from havre.oci.digest import Digest
@@ -85,6 +85,7 @@ class Backup:
         StorageFull and OSError of either side; nothing counts then.
         """
         with self._shelf.changing():
+            self._shelf.tidy()
             async with Guard(self._database, self._clock, self._shelf.folder) as guard:
                 loop = asyncio.get_running_loop()
 
@@ -148,16 +149,17 @@ class Backup:
         if size_of(target) == content.size:
             return Fate.KEPT
         # A push may have healed it meanwhile, under another key.
-        for key in (lambda: content.key, lambda: current(content.digest)):
-            source = self._source(key())
-            if source is not None:
-                with suppress(FileNotFoundError):
-                    if copy_verified(source, target, content.digest, self._pace):
-                        return Fate.COPIED
-        return Fate.MISSING
+        if self._copy_from(content.key, content, target):
+            return Fate.COPIED
+        key = current(content.digest)
+        return Fate.COPIED if key and self._copy_from(key, content, target) else Fate.MISSING
 
-    def _source(self, key: str | None) -> Path | None:
-        return self._layout.blob(key) if key else None
+    def _copy_from(self, key: str, content: Content, target: Path) -> bool:
+        if not self._layout.is_key(key):
+            return False
+        with suppress(FileNotFoundError):
+            return copy_verified(self._layout.blob(key), target, content.digest, self._pace)
+        return False
 
     def _generation(self, name: str, summary: Summary, tally: Tally, digest: Digest) -> Generation:
         return Generation(
@@ -186,8 +188,6 @@ class Reading:
 
 def read_back(shelf: Shelf, generation: Generation, rate: float = 0) -> Reading:
     """Read every byte of a generation again and compare digests. Raises InputInvalid if its rows are damaged."""
-    from havre.errors import InputInvalid
-
     pace = pace_of(rate)
     if digest_of(shelf.rows(generation.name)) != generation.rows_digest:
         raise InputInvalid(f"the rows of the backup {generation.name} are damaged: make another one")

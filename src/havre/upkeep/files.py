@@ -6,7 +6,7 @@ import io
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -98,7 +98,7 @@ def digest_of(path: Path, algorithm: str = "sha256", pace: Pace = lambda _number
     return hasher.digest(algorithm)
 
 
-def copied(source: Path, target: Path, algorithm: str, pace: Pace) -> Iterator[Digest]:
+def copied(source: Path, target: Path, algorithm: str, pace: Pace) -> Generator[Digest, None, None]:
     """Copy a file; yields the digest of what was copied, and keeps the copy only if the caller goes on from there."""
     hasher = Hasher(algorithm)
     target.parent.mkdir(parents=True, exist_ok=True)

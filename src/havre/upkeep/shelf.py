@@ -143,10 +143,7 @@ class Shelf:
         for one in gone:
             self._sheet(one.name).unlink()
         kept = {one.name for one in every[len(gone) :]}
-        for path in self._generations.iterdir():
-            # Also what is left of those that never became whole.
-            if path.name.partition(".")[0] not in kept:
-                path.unlink()
+        self.tidy()
         if gone:
             # As bytes: a third of the memory of the text.
             needed = {bytes.fromhex(one.digest.encoded) for name in kept for one in self.content(name)}
@@ -154,6 +151,12 @@ class Shelf:
                 if not re.fullmatch(r"[0-9a-f]+", path.name) or bytes.fromhex(path.name) not in needed:
                     path.unlink()
         return len(gone)
+
+    def tidy(self) -> None:
+        """Remove the rows of generations that never became whole, or are none any more."""
+        for path in self._generations.iterdir():
+            if not self._sheet(path.name.partition(".")[0]).exists():
+                path.unlink()
 
     def _sheet(self, name: str) -> Path:
         return self._generations / f"{name}.json"
