@@ -22,6 +22,9 @@ from tests.support.server import HAVRE, HavreProcess
 
 MakeHavre = Callable[[], HavreProcess]
 
+COPIES = 4
+"""Blobs that are copied at the same time."""
+
 PLACES = {
     "alice/files": "alice/files",
     "alice/many": "alice/many",
@@ -97,6 +100,8 @@ def test_times_and_moves_of_tags_are_kept(filled: DockerRegistry, havre: MakeHav
     moved = {
         f"sha256:{path.parent.name}": path.stat().st_mtime_ns // 1_000_000 for path in tag.glob("index/sha256/*/link")
     }
+    current = (tag / "current/link").stat().st_mtime_ns // 1_000_000
+    moved[(tag / "current/link").read_text()] = current
     with sqlite3.connect(server.data / "havre.db") as rows:
         found = rows.execute("select after, at, before from tag_events where tag = 'latest' order by id").fetchall()
     connected = [one for one in found if one[0] in moved]
@@ -222,7 +227,9 @@ def test_an_import_that_is_killed_goes_on(tmp_path: Path, havre: MakeHavre) -> N
         assert_same(theirs, ours, "alice/large", "alice/large", revisions(registry, "alice/large"))
         with sqlite3.connect(server.data / "havre.db") as rows:
             [(blobs,)] = rows.execute("select count(*) from blobs").fetchall()
-        assert blobs == len({blob for image in images for blob in image.blobs}) == len(_stored(server))
+        assert blobs == len({blob for image in images for blob in image.blobs})
+        # A kill between a file and its row leaves a stray, which the collector takes; of each copy on its way at most.
+        assert len(_stored(server)) <= blobs + killed * COPIES
 
 
 def ours_tags(ours: Wire) -> list[str]:
