@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,100 +21,22 @@ from havre.errors import (
     UploadInvalid,
     UploadUnknown,
 )
-from havre.metadata import Database
+from havre.metadata import Database, Rows
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName, Tag
-from havre.oci.ranges import ByteRange
 from havre.registry.audit import ITSELF
-from havre.registry.blobs import Blobs
-from havre.registry.deletion import Deletion
-from havre.registry.events import Events
-from havre.registry.gc import Collector, GarbageRules
-from havre.registry.manifests import Manifests
 from havre.registry.records import Viewer
-from havre.registry.tags import Tags
-from havre.registry.uploads import UploadLimits, Uploads
-from havre.storage import open_storage
-from tests.storage.parts import TurnedClock, body, files_below
+from tests.storage.parts import body, files_below
+from tests.support.collecting import GRACE, HIDDEN, HOUR, REPOSITORIES, World
 from tests.support.content import person
 from tests.support.documents import OCI_EMPTY, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, descriptor, index, manifest
-from tests.support.turns import TurnedBlobs, TurnedRows, Turns, TurnedUploads
 
 pytestmark = pytest.mark.anyio
 
-HOUR = 3600 * 1000
-GRACE = 24 * HOUR
 UNTAGGED = 10 * GRACE
 SEEDS = int(os.environ.get("HAVRE_TEST_SEEDS", "6"))
-REPOSITORIES = [RepositoryName(f"alice/{name}") for name in ("app", "other", "base")]
-HIDDEN = RepositoryName("alice/hidden")
 TAGS = [Tag(name) for name in ("latest", "1.0", "2.0")]
 CONTENTS = [f"content {number}".encode() * 20 for number in range(7)]
-
-
-class World:
-    """One registry, as clients see it through their turns, and as the test sees it at once."""
-
-    def __init__(self, database: Database, folder: Path, seed: int, untagged: int | None) -> None:
-        self.database, self.folder = database, folder
-        self.chance = random.Random(seed)
-        self.clock = TurnedClock(1_700_000_000_000)
-        self.storage = open_storage("", folder, self.clock)
-        self.turns = Turns(self.chance, self.between)
-        self.rules = GarbageRules(GRACE, untagged, pace=0)
-        rows = TurnedRows(database, self.turns)
-        blobs, uploads = TurnedBlobs(self.storage.blobs, self.turns), TurnedUploads(self.storage.uploads, self.turns)
-        self.uploads = Uploads(rows, uploads, blobs, self.clock, UploadLimits())
-        self.blobs = Blobs(rows, blobs, self.clock)
-        self.manifests = Manifests(rows, self.blobs, self.clock, Events())
-        self.tags = Tags(rows, self.clock, Events())
-        self.deletion = Deletion(rows, self.clock)
-        self.collector = Collector(rows, blobs, self.uploads, self.clock, self.rules)
-        plain = Uploads(database, self.storage.uploads, self.storage.blobs, self.clock, UploadLimits())
-        self.at_once = Collector(database, self.storage.blobs, plain, self.clock, self.rules)
-        self.sight = Blobs(database, self.storage.blobs, self.clock)
-        self.shown = Manifests(database, self.sight, self.clock, Events())
-        self.listed = Tags(database, self.clock, Events())
-        self.hidden = False
-        self.pushed, self.refused, self.removed = 0, 0, 0
-
-    async def between(self) -> None:
-        """Time passes, and somebody pulls."""
-        if self.chance.random() < 0.15:
-            self.clock.now += self.chance.choice([1, 60_000, HOUR, GRACE // 3, GRACE // 2])
-        if self.chance.random() < 0.3:
-            await self.check_tags(self.chance.choice([*REPOSITORIES, HIDDEN]))
-
-    async def check_tags(self, name: RepositoryName) -> None:
-        """Every tag leads to a whole image."""
-        if name == HIDDEN and self.hidden:
-            return
-        try:
-            tags = await self.listed.names(name, "", 100)
-        except NameUnknown:
-            return
-        for tag in tags:
-            await self.check_whole(name, (await self.shown.get(name, tag)).digest)
-
-    async def check_whole(self, name: RepositoryName, digest: Digest) -> None:
-        """A manifest with everything below it, as a client would pull it."""
-        found = await self.shown.get(name, digest)
-
-        def below(rows: object) -> list[tuple[str, str]]:
-            here = rows.repositories.get(name).id  # type: ignore[attr-defined]
-            return [(one, kind) for one, kind in rows.connection.exec_driver_sql(  # type: ignore[attr-defined]
-                "SELECT e.digest, e.kind FROM manifest_edges e JOIN manifests m ON m.id = e.manifest_id"
-                f" WHERE m.repository_id = {here} AND m.digest = '{digest}'"
-            )]
-
-        assert Digest.of(found.content) == digest
-        for one, kind in await self.database.read(below):
-            if kind == "manifest":
-                await self.check_whole(name, Digest(one))
-            else:
-                blob = await self.sight.stat(name, Digest(one))
-                whole = b"".join([piece async for piece in self.storage.blobs.read(blob.key, ByteRange(0, blob.size))])
-                assert Digest.of(whole) == one
 
 
 @dataclass
@@ -209,9 +132,7 @@ class Client:
             world.hidden = True
             await world.deletion.delete(HIDDEN)
             await world.turns.mine()
-            (one,) = [
-found for found in await world.deletion.deleted(HIDDEN.namespace) if found.name == HIDDEN
-            ]
+            (one,) = [found for found in await world.deletion.deleted(HIDDEN.namespace) if found.name == HIDDEN]
             await world.deletion.restore(one.id)
             world.hidden = False
 
@@ -227,7 +148,7 @@ found for found in await world.deletion.deleted(HIDDEN.namespace) if found.name 
 @pytest.fixture(params=range(SEEDS))
 async def world(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> AsyncIterator[World]:
     untagged = UNTAGGED if request.param % 2 else None
-    world = World(database, tmp_path / "data", request.param, untagged)
+    world = World(database, tmp_path / "data", random.Random(request.param), untagged)
     await database.write(lambda rows: person(rows, "alice"))
     yield world
     world.storage.close()
@@ -259,30 +180,32 @@ async def test_what_was_told_holds_and_what_nobody_needs_goes(world: World) -> N
         world.clock.now += (UNTAGGED if world.rules.untagged else GRACE) + HOUR
     for name in (*REPOSITORIES, HIDDEN):
         await world.check_tags(name)
-    needed = await world.database.read(needed_by_the_model)
-    kept = await world.database.read(lambda rows: {one[0] for one in rows.connection.exec_driver_sql("SELECT digest FROM blobs")})
-    assert kept == needed[0]
+    content, manifests = await world.database.read(needed_by_the_model)
+    assert await world.database.read(lambda rows: selected(rows, "digest FROM blobs")) == {(one,) for one in content}
     if world.rules.untagged:
-        left = await world.database.read(lambda rows: {tuple(one) for one in rows.connection.exec_driver_sql("SELECT repository_id, digest FROM manifests")})
-        assert left == needed[1]
-    keys = await world.database.read(lambda rows: {one[0] for one in rows.connection.exec_driver_sql("SELECT storage_key FROM blobs")})
-    assert set(files_below(world.folder / "blobs")) == keys
+        left = await world.database.read(lambda rows: selected(rows, "repository_id, digest FROM manifests"))
+        assert left == manifests
+    keys = await world.database.read(lambda rows: selected(rows, "storage_key FROM blobs"))
+    assert {(file,) for file in files_below(world.folder / "blobs")} == keys
     assert files_below(world.folder / "uploads") == []
 
 
-def needed_by_the_model(rows: object) -> tuple[set[str], set[tuple[int, str]]]:
+def selected(rows: Rows, what: str) -> set[tuple[Any, ...]]:
+    return {tuple(row) for row in rows.connection.exec_driver_sql(f"SELECT {what}")}
+
+
+def needed_by_the_model(rows: Rows) -> tuple[set[str], set[tuple[int, str]]]:
     """What tags lead to, found downwards and without any of the collector's questions: (content, manifests)."""
-    run = rows.connection.exec_driver_sql  # type: ignore[attr-defined]
-    manifests = {one[0]: (one[1], one[2], one[3]) for one in run("SELECT id, repository_id, digest, subject FROM manifests")}
-    edges = [tuple(one) for one in run("SELECT manifest_id, digest, kind FROM manifest_edges")]
-    by_name = {(repository, digest): one for one, (repository, digest, _) in manifests.items()}
-    live = {one[0] for one in run("SELECT manifest_id FROM tags")}
+    every = {row[0]: row[1:] for row in selected(rows, "id, repository_id, digest, subject FROM manifests")}
+    edges = selected(rows, "manifest_id, digest, kind FROM manifest_edges")
+    by_name = {(repository, digest): one for one, (repository, digest, _) in every.items()}
+    live = {row[0] for row in selected(rows, "manifest_id FROM tags")}
     while True:
-        more = {by_name.get((manifests[one][0], digest)) for one, digest, kind in edges if kind == "manifest" and one in live}
-        more |= {one for one, (repository, _, subject) in manifests.items() if by_name.get((repository, subject)) in live}
-        more -= {None}
+        listed = [(every[one][0], digest) for one, digest, kind in edges if kind == "manifest" and one in live]
+        more = {by_name[place] for place in listed if place in by_name}
+        more |= {one for one, (repository, _, subject) in every.items() if by_name.get((repository, subject)) in live}
         if more <= live:
             break
         live |= more
-    content = {digest for one, digest, kind in edges if kind != "manifest" and one in manifests}
-    return content, {manifests[one][:2] for one in live}
+    content = {digest for one, digest, kind in edges if kind != "manifest"}
+    return content, {(every[one][0], every[one][1]) for one in live}

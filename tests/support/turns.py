@@ -20,14 +20,28 @@ class Turns:
 
     def __init__(self, chance: random.Random, between: Callable[[], Awaitable[None]]) -> None:
         self.chance = chance
+        self.plan: list[tuple[int, int]] | None = None
+        """Instead of chance: whose turn it is for how many turns; afterwards the first who is left."""
         self._between = between
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: list[tuple[asyncio.Task[Any] | None, asyncio.Future[None]]] = []
 
     async def mine(self) -> None:
         """Wait for one's turn."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self._waiting.append((asyncio.current_task(), turn))
         await turn
+
+    def _next(self, waiting: list[int]) -> int:
+        """The place in the line of who goes on."""
+        if self.plan is None:
+            return self.chance.randrange(len(waiting))
+        while self.plan:
+            act, turns = self.plan[0]
+            if turns > 0 and act in waiting:
+                self.plan[0] = (act, turns - 1)
+                return waiting.index(act)
+            self.plan.pop(0)
+        return waiting.index(min(waiting))
 
     async def play(self, *acts: Coroutine[Any, Any, None]) -> None:
         """Run all of them to their ends; the first failure ends everything."""
@@ -38,7 +52,7 @@ class Turns:
                     await asyncio.sleep(0.0002)
                     continue
                 await self._between()
-                turn = self._waiting.pop(self.chance.randrange(len(self._waiting)))
+                _, turn = self._waiting.pop(self._next([tasks.index(one) for one, _ in self._waiting if one]))
                 turn.set_result(None)
                 await asyncio.sleep(0)
             for task in tasks:
