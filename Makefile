@@ -10,10 +10,11 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
 BENCH_ARGS ?= --output docs/benchmarks.md
 KEEP   ?=
+MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo run test bench screenshots lint format lock clean
+.PHONY: help install demo run test bench screenshots fuzz audit lint format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,13 @@ bench: $(VENV)/.installed-dev ## Measure Havre beside its peers (BENCH_ARGS="--q
 screenshots: $(VENV)/.installed-dev ## Draw the pictures of the README again
 	@scripts/install-test-packages
 	@$(BIN)/python -m demo.screenshots
+
+fuzz: $(VENV)/.installed-dev ## Throw random input at every parser for some minutes (MINUTES=10)
+	@scripts/fuzz $(MINUTES)
+
+audit: $(VENV)/.installed-dev ## Ask the network whether a locked library has a known weakness
+	@echo "This asks the package index about each library of requirements.txt; lint checks what can be checked without."
+	@$(BIN)/uv tool run pip-audit --require-hashes --disable-pip --requirement requirements.txt
 
 lint: $(VENV)/.installed-dev ## Check format, lint, types and the rules of the tree
 	@$(BIN)/ruff format --check .

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import documents
+from tests.support.fuzzing import tries
 from tests.support.inprocess import Caller, InProcess, Reply
 
-SETTINGS = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = tries(200)
 
 ESCAPED = st.one_of(
     st.text(string.ascii_letters + string.digits + "%/:@.-_~!$&'()*+,;= ", max_size=40),
