@@ -33,7 +33,6 @@ class Check:
         self._free: asyncio.Queue[Line] = asyncio.Queue()
         for line in self._lines:
             self._free.put_nowait(line)
-        self._read: set[Name] = set()
 
     async def run(self) -> None:
         """Look at everything; broken promises go into the journal. Raises Unanswered if the registry leaves us waiting."""
@@ -43,6 +42,11 @@ class Check:
         await _all(self._tag(name, targets) for name, targets in list(self._journal.tags.items()))
         await _all(self._list(repository) for repository in {name[0] for name in self._journal.tags})
         self._journal.counts["checks"] += 1
+
+    def leave_for_good(self) -> None:
+        """Hang up."""
+        for line in self._lines:
+            line.close()
 
     async def _ask(self, method: str, repository: str, rest: str) -> Answer:
         line = await self._free.get()

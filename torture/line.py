@@ -58,7 +58,7 @@ class Line:
             raise
 
     def close(self) -> None:
-        """Hang up, at once."""
+        """Hang up: the socket is closed as soon as the loop comes to it."""
         if self._streams:
             self._streams[1].transport.abort()
             self._streams = None

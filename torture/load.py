@@ -21,7 +21,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
-LIVING = 8
+LIVING = 5
 """Images that a client keeps; it removes as many as it makes beyond."""
 
 TAGS = 6
@@ -88,6 +88,10 @@ class Client:
         except Refused:
             self.journal.counts["refused"] += 1
 
+    def leave_for_good(self) -> None:
+        """Hang up."""
+        self._line.close()
+
     async def heal(self) -> None:
         """Go on with every upload that was interrupted, and push again what was not acknowledged. All of it must succeed."""
         for upload in list(self.uploads):
@@ -104,7 +108,7 @@ class Client:
         answer = await self._line.ask(method, target, {**bearer, **(headers or {})}, body)
         if answer.status >= 400:
             self.journal.counts[f"answers {answer.status}"] += 1
-            if answer.status not in ALLOWED:
+            if answer.status not in ALLOWED or not _honest(answer):
                 self.journal.fault(f"{method} {target} was answered {answer.status}: {answer.body[:300]!r}")
         return answer
 
@@ -279,8 +283,11 @@ class Client:
         upload.acknowledged = end
 
     async def _close(self, upload: Upload) -> None:
-        upload.closing = True
+        again, upload.closing = upload.closing, True
         answer = await self.ask("PUT", f"{upload.location}?digest={upload.digest}")
+        if answer.status == 404 and again:
+            await self._lost(upload)
+            return
         await self._kept(upload.repository, upload.digest, answer)
         self.uploads.remove(upload)
 
@@ -306,13 +313,19 @@ class Client:
         self.journal.counts["uploads resumed"] += 1
 
     async def _lost(self, upload: Upload) -> None:
-        """There is no such upload: fine if it became a blob, or if PostgreSQL, killed itself, lost what waits for no disk."""
+        """There is no such upload any more: it became a blob, or died while it was closed, and is begun anew.
+
+        And PostgreSQL, if it was killed itself, may have lost what waits for no disk.
+        """
+        if not upload.closing and not self.journal.counts["kills of PostgreSQL"]:
+            self.journal.fault(f"{upload.location} is gone, and nobody ended it")
         self.uploads.remove(upload)
-        found = await self.ask("HEAD", f"/v2/{upload.repository}/blobs/{upload.digest}")
-        if found.good:
+        target = f"/v2/{upload.repository}/blobs/{upload.digest}"
+        if (await self.ask("HEAD", target)).good:
             self.journal.blob_kept((upload.repository, upload.digest))
-        elif not self.journal.counts["kills of PostgreSQL"]:
-            self.journal.fault(f"{upload.location} is gone, and is no blob")
+        else:
+            begin = f"/v2/{upload.repository}/blobs/uploads/?digest={upload.digest}"
+            await self._kept(upload.repository, upload.digest, await self.ask("POST", begin, upload.content))
         self.journal.counts["uploads that had ended"] += 1
 
     # ---------------------------------------------------------------- choices
@@ -347,6 +360,15 @@ class Client:
             if name[1] == digest and fate is Fate.THERE and name[0] in self.repositories
         ]
         return self.dice.choice(held) if held else None
+
+
+def _honest(answer: Answer) -> bool:
+    """Does a refusal say in a sentence what is the matter, and, if it is for now, when to come back?"""
+    later = answer.status not in {429, 503} or answer.headers.get("retry-after", "").isdigit()
+    if answer.headers.get("content-type", "").startswith("text/plain"):
+        return later and len(answer.body) > 10  # of the wire, which knows no nouns
+    # An answer to HEAD has no body.
+    return later and (not answer.body or len(json.loads(answer.body)["errors"][0]["message"]) > 10)
 
 
 def _descriptor(content: bytes, media_type: str) -> dict[str, object]:

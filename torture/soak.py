@@ -256,6 +256,8 @@ async def soak(victim: Victim, seconds: float, tell: Callable[[str], None]) -> S
     await _quiet(victim, result)
     ended.set()
     await sampling
+    crowd.hang_up()
+    await asyncio.sleep(0)
     return result
 
 

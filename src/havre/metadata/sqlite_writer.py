@@ -10,9 +10,11 @@ Processes take turns (``sqlite_connection.Turnstile``), so none of them ever mee
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,14 +108,27 @@ class Writer:
         session = _Session(connection)
         try:
             while self._wait():
-                with turnstile.turn():
-                    batch = self._take()
-                    session.commit(batch)
-                self._tell(_settle, batch)
+                self._tell(_settle, self._next_batch(turnstile, session))
         finally:
             connection.close()
             turnstile.close()
             self._tell(self._stopped.set_result, None)
+
+    def _next_batch(self, turnstile: Turnstile, session: _Session) -> list[Unit]:
+        """Take our turn and commit what waits. If there is no turn to be had, those who wait hear of it."""
+        batch: list[Unit] = []
+        try:
+            with turnstile.turn():
+                batch = self._take()
+                session.commit(batch)
+        except OSError as error:
+            # If it is the unlocking that failed, the batch is committed and keeps its results.
+            if not batch:
+                batch = self._take()
+                for unit in batch:
+                    unit.error = unavailable(f"the database can not be locked ({error.strerror})")
+                    unit.error.__cause__ = error
+        return batch
 
     def _wait(self) -> bool:
         """Wait for work; False when closing and nothing is left."""
@@ -153,14 +168,18 @@ class _Session:
             if synchronous != self._synchronous:
                 execute(f"PRAGMA synchronous = {synchronous}")
                 self._synchronous = synchronous
+            if self._raw.in_transaction:
+                self._raw.rollback()
             execute("BEGIN IMMEDIATE")
             for unit in batch:
                 self._work(unit)
             execute("COMMIT")
         except BaseException as error:  # noqa: BLE001 - the thread must outlive it, and the callers must hear of it
-            self._raw.rollback()
             for unit in batch:
                 unit.error = caused(error)
+            # On a failing disk this may fail as well; it is done again before the next one begins.
+            with suppress(sqlite3.Error):
+                self._raw.rollback()
 
     def _work(self, unit: Unit) -> None:
         execute = self._raw.execute
