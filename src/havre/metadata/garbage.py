@@ -83,7 +83,8 @@ class GarbageRows:
     def links(self, after: tuple[int, int], before: Instant, limit: int) -> Sequence[Link]:
         """Links by (repository, content) greater than ``after``; those made after ``before`` count as needed."""
         values = {"repository_id": after[0], "blob_id": after[1], "before": before, "limit": limit}
-        return [Link(*row[:4], bool(row[4])) for row in self._connection.execute(_LINKS, values)]
+        rows = self._connection.execute(_LINKS, values)
+        return [Link(here, blob, size, since, bool(needed)) for here, blob, size, since, needed in rows]
 
     def settle_links(
         self, repository_id: int, blob_ids: Collection[int], at: Instant, before: Instant
@@ -98,7 +99,7 @@ class GarbageRows:
     def contents(self, after: int, limit: int) -> Sequence[Content]:
         """Content by id greater than ``after``."""
         rows = self._connection.execute(_CONTENTS, {"after": after, "limit": limit})
-        return [Content(*row[:4], bool(row[4])) for row in rows]
+        return [Content(one, key, size, since, bool(needed)) for one, key, size, since, needed in rows]
 
     def settle_contents(self, blob_ids: Collection[int], at: Instant) -> tuple[int, int]:
         """Condemn what nobody links, acquit what somebody links; returns how many of each."""

@@ -338,9 +338,9 @@ def reached(rows: Rows, manifest_ids: Collection[int]) -> set[int]:
             return wanted
     waiting = list(held)
     while waiting:
-        for one in below.get(waiting.pop(), set()) - held:
-            held.add(one)
-            waiting.append(one)
+        for manifest_id in below.get(waiting.pop(), set()) - held:
+            held.add(manifest_id)
+            waiting.append(manifest_id)
     return held & wanted
 
 
