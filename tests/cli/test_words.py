@@ -1,6 +1,7 @@
 """What commands print: sizes, ages, tables, and nothing that could steer a terminal."""
 
 import datetime as dt
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from havre.cli import COMMANDS
+from havre.cli.manual import manual
 from havre.cli.output import age_text, plain, print_table, size_text
 from havre.cli.places import Place
 from havre.cli.reference import reference
+from tests.support.requirements import require
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/cli.md"
 
@@ -73,6 +76,25 @@ def test_places(text: str, place: Place) -> None:
 def test_the_reference_is_what_the_commands_say() -> None:
     assert PAGE.read_text() == reference(), "write it again: python -m havre.cli.reference > docs/reference/cli.md"
     assert [line[9:] for line in PAGE.read_text().splitlines() if line.startswith("## havre ")] == list(COMMANDS)
+
+
+def test_the_manual_is_what_the_commands_say() -> None:
+    page = PAGE.with_name("havre.1")
+    assert page.read_text() == manual(), "write it again: python -m havre.cli.manual > docs/reference/havre.1"
+    assert page.read_text().isascii()
+
+
+def test_roff_has_no_complaint_about_the_manual() -> None:
+    done = subprocess.run(
+        [require("groff"), "-man", "-Tutf8", "-ww", "-rLL=100n", str(PAGE.with_name("havre.1"))],
+        capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    shown = re.sub(r"\x1b\[[0-9;]*m|.\x08", "", done.stdout)
+    assert all(f"havre {name}" in shown for name in COMMANDS)
+    assert "--password-stdin" in shown
+    for section in ("NAME", "SYNOPSIS", "DESCRIPTION", "ENVIRONMENT", "EXIT STATUS", "COMMANDS", "SEE ALSO"):
+        assert f"\n{section}\n" in shown
 
 
 HELP = """

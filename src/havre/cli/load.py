@@ -39,7 +39,8 @@ async def _load(path: Path | None, output: Output) -> None:
             raise InputInvalid("requested load from stdin, but stdin is empty: name a file with -i FILE")
         path = spooled = spool(sys.stdin.buffer, store.root)
     try:
-        loaded = await load_archive(path, store, "standard input" if spooled else "")
+        with output.bar("Loading") as advance:
+            loaded = await load_archive(path, store, "standard input" if spooled else "", advance=advance)
     finally:
         if spooled:
             spooled.unlink(missing_ok=True)

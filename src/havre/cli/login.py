@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from havre.cli import remote
+from havre.cli.output import Output
 from havre.errors import ConfigError, WrongCredentials
 
 if TYPE_CHECKING:
@@ -35,11 +36,14 @@ def login(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password or access token from standard input.")
     ] = False,
+    quiet: remote.Quiet = False,
+    as_json: remote.Json = False,
     insecure: remote.Insecure = False,
     ca: remote.Authority = None,
 ) -> None:
     """Sign in to a registry and remember it, in the file that docker uses too."""
-    remote.run(_login(registry, username, password, password_stdin, insecure, ca))
+    output = Output(quiet=quiet, as_json=as_json)
+    remote.run(_login(registry, username, password, password_stdin, output, insecure, ca))
 
 
 async def _login(
@@ -47,6 +51,7 @@ async def _login(
     username: str | None,
     password: str | None,
     password_stdin: bool,
+    output: Output,
     insecure: bool,
     ca: Path | None,
 ) -> None:
@@ -57,31 +62,36 @@ async def _login(
     if password is not None:
         print("WARNING! Using --password via the CLI is insecure. Use --password-stdin.", file=sys.stderr)
     async with remote.connect(insecure, ca, name) as client:
-        if username is None and password is None and not password_stdin and await _known(client, name):
+        if username is None and password is None and not password_stdin and await _known(client, name, output):
             return
         username = username or _ask("Username")
         secret = _read_password() if password_stdin else password or _ask("Password", hidden=True)
         if not username or not secret:
             raise WrongCredentials("a user name and a password or access token are needed")
-        await _check_and_keep(client, name, Credential(username, secret))
+        await _check_and_keep(client, name, Credential(username, secret), output)
 
 
-async def _known(client: Client, name: str) -> bool:
+async def _known(client: Client, name: str, output: Output) -> bool:
     """Is there a login already that works? Then there is nothing to ask."""
     kept = await client.keychain.get(name)
     if kept is None:
         return False
-    print(f"Authenticating with existing credentials... [Username: {kept.username or '<token>'}]")
+    output.say(f"Authenticating with existing credentials... [Username: {kept.username or '<token>'}]")
     try:
         await client.registry_as(name, kept).check_login()
     except WrongCredentials:
         print("The stored credentials no longer work; enter new ones.", file=sys.stderr)
         return False
-    print("Login Succeeded")
+    _succeeded(name, kept, output)
     return True
 
 
-async def _check_and_keep(client: Client, name: str, credential: Credential) -> None:
+def _succeeded(name: str, credential: Credential, output: Output, warning: str = "") -> None:
+    output.say("Login Succeeded")
+    output.result(name, {"registry": name, "username": credential.username, "warning": warning})
+
+
+async def _check_and_keep(client: Client, name: str, credential: Credential, output: Output) -> None:
     from dataclasses import replace
 
     identity_token = await client.registry_as(name, credential).check_login()
@@ -89,9 +99,9 @@ async def _check_and_keep(client: Client, name: str, credential: Credential) -> 
         # The registry gave something that can be revoked alone: the password need not be kept.
         credential = replace(credential, password="", identity_token=identity_token)
     stored = await client.keychain.store(name, credential)
-    if stored.warning:
+    if stored.warning and not output.as_json:
         print(f"\n{stored.warning}\n", file=sys.stderr)
-    print("Login Succeeded")
+    _succeeded(name, credential, output, stored.warning)
 
 
 def _read_password() -> str:

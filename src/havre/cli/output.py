@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
@@ -40,11 +41,47 @@ class Output:
         elif self.quiet:
             print(bare)
 
+    @contextmanager
+    def bar(self, text: str) -> Iterator[Bar]:
+        """Show how far one piece of work is, on a terminal; on standard error, as standard output may be the result."""
+        bar = Bar(text, shown=not self.quiet and not self.as_json and sys.stderr.isatty())
+        try:
+            yield bar
+        finally:
+            bar.end()
+
     def progress(self, words: dict[str, str]) -> Transfers:
         """Show blobs on their way; ``words`` names their states."""
         if self.quiet or self.as_json:
             return Transfers(words)
         return TransferBars(words) if sys.stdout.isatty() else TransferLines(words)
+
+
+class Bar:
+    """Takes the steps of one piece of work (`images.threads.Advance`); shows nothing until there is something to show."""
+
+    def __init__(self, text: str, shown: bool) -> None:
+        self._text = text
+        self._shown = shown
+        self._bars: Bars | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, more: int, whole: int) -> None:
+        """``more`` bytes of ``whole`` are done."""
+        if not self._shown:
+            return
+        if self._bars is None or self._task is None:
+            from rich.console import Console
+
+            self._bars = _bars(Console(stderr=True))
+            self._task = self._bars.add_task(plain(self._text), total=whole)
+            self._bars.start()
+        self._bars.advance(self._task, more)
+
+    def end(self) -> None:
+        """Leave the bar as it is."""
+        if self._bars is not None:
+            self._bars.stop()
 
 
 class Transfers(AbstractContextManager["Transfers"]):
@@ -91,16 +128,7 @@ class TransferBars(Transfers):
 
     def __init__(self, words: dict[str, str]) -> None:
         super().__init__(words)
-        # Only here, because the library takes a good part of a second to load.
-        from rich import progress
-
-        self._bars: Bars = progress.Progress(
-            progress.TextColumn("{task.description}"),
-            progress.BarColumn(bar_width=30),
-            progress.DownloadColumn(),
-            progress.TransferSpeedColumn(),
-            progress.TimeRemainingColumn(),
-        )
+        self._bars = _bars()
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, step: Progress) -> None:
@@ -118,6 +146,20 @@ class TransferBars(Transfers):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bars.stop()
+
+
+def _bars(console: Console | None = None) -> Bars:
+    # Only here, because the library takes a good part of a second to load.
+    from rich import progress
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(bar_width=30),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+        console=console,
+    )
 
 
 def print_json(document: Any) -> None:

@@ -206,7 +206,8 @@ class _Packing:
         from havre.images.building import NewLayer, write_layer
         from havre.images.threads import in_thread
 
-        layer = await in_thread(write_layer, self._store, NewLayer(instruction, files), self._created)
+        with self._output.bar(instruction.removeprefix("havre pack: ")) as advance:
+            layer = await in_thread(write_layer, self._store, NewLayer(instruction, files), self._created, advance)
         self.built.append(layer)
         return layer
 

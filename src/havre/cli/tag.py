@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from havre.cli import remote
+from havre.cli.output import Output
 
 app = remote.command()
 
@@ -17,12 +18,14 @@ def tag(
         str, typer.Argument(autocompletion=remote.local_names, help="A local image: its name or ID.", metavar="SOURCE")
     ],
     target: Annotated[str, typer.Argument(help="The new name: [HOST/]PATH[:TAG].", metavar="TARGET")],
+    quiet: remote.Quiet = False,
+    as_json: remote.Json = False,
 ) -> None:
     """Give a local image a second name, for instance the one under which it will be pushed."""
-    remote.run(_tag(source, target))
+    remote.run(_tag(source, target, Output(quiet=quiet, as_json=as_json)))
 
 
-async def _tag(source: str, target: str) -> None:
+async def _tag(source: str, target: str, output: Output) -> None:
     from havre.errors import NameInvalid
 
     store = remote.local_store()
@@ -33,3 +36,4 @@ async def _tag(source: str, target: str) -> None:
             f"invalid target {target!r}: a name with a digest can not be given, it follows from the image"
         )
     store.put_name(str(image), descriptor)
+    output.result(str(image), {"name": str(image), "digest": str(descriptor.digest)})

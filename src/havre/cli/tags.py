@@ -16,11 +16,13 @@ app = remote.command()
 @app.command()
 def tags(
     repository: Annotated[str, typer.Argument(help="[HOST/]PATH.")],
+    quiet: remote.Quiet = False,
     as_json: remote.Json = False,
     insecure: remote.Insecure = False,
     ca: remote.Authority = None,
 ) -> None:
     """List the tags of a repository in a registry, one a line."""
+    del quiet  # bare values are all it ever prints; scripts may ask for them as everywhere else
     remote.run(_tags(repository, as_json, insecure, ca))
 
 

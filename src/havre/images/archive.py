@@ -21,7 +21,7 @@ from havre.errors import DigestInvalid, InputInvalid, ManifestInvalid, SizeInval
 from havre.images.compression import LIMITS, Limits, is_packed, plain_file
 from havre.images.layout import FULL_NAME, REF_NAME, Layout, Pieces, guess_media_type
 from havre.images.tarindex import Member, TarIndex
-from havre.images.threads import in_thread, stoppable
+from havre.images.threads import Advance, in_thread, stoppable, unwatched
 from havre.oci import mediatypes
 from havre.oci.descriptor import Descriptor
 from havre.oci.digest import Digest, Hasher
@@ -47,17 +47,24 @@ class Loaded:
     names: tuple[str, ...]
 
 
-async def load(path: Path, layout: Layout, shown: str = "", limits: Limits = LIMITS) -> list[Loaded]:
+async def load(
+    path: Path, layout: Layout, shown: str = "", limits: Limits = LIMITS, advance: Advance = unwatched
+) -> list[Loaded]:
     """Read all images of an archive into ``layout``, without naming them there.
 
     Raises InputInvalid for a file that is no image archive, SizeInvalid for a bomb, DigestInvalid for damage.
     """
     with plain_file(path, layout.root, limits) as plain, TarIndex(plain, shown or str(path)) as tar:
+        whole = plain.stat().st_size
+
+        def read(more: int) -> None:
+            advance(more, whole)
+
         async with layout.adding():
             if tar.find("index.json") and not _better_as_docker(tar):
-                return await _OciArchive(tar, layout).load()
+                return await _OciArchive(tar, layout, read).load()
             if tar.find("manifest.json"):
-                return await _DockerArchive(tar, layout, limits).load()
+                return await _DockerArchive(tar, layout, limits, read).load()
     raise InputInvalid(f"{shown or path} holds no image: neither manifest.json nor index.json is in it")
 
 
@@ -65,9 +72,10 @@ async def load(path: Path, layout: Layout, shown: str = "", limits: Limits = LIM
 
 
 class _OciArchive:
-    def __init__(self, tar: TarIndex, layout: Layout) -> None:
+    def __init__(self, tar: TarIndex, layout: Layout, read: Callable[[int], None]) -> None:
         self._tar = tar
         self._layout = layout
+        self._read = read
 
     async def load(self) -> list[Loaded]:
         names: dict[Digest, list[str]] = {}
@@ -132,15 +140,17 @@ class _OciArchive:
         pieces = self._tar.pieces(member, offset)
         while piece := await in_thread(next, pieces, b""):
             yield piece
+            self._read(len(piece))
 
 
 # ---------------------------------------------------------------- docker save
 
 
 class _DockerArchive:
-    def __init__(self, tar: TarIndex, layout: Layout, limits: Limits) -> None:
+    def __init__(self, tar: TarIndex, layout: Layout, limits: Limits, read: Callable[[int], None]) -> None:
         self._tar = tar
         self._layout = layout
+        self._read = read
         self._limits = limits
         self._stopped = threading.Event()
         self._known: dict[tuple[int, int], tuple[Descriptor, Digest]] = {}
@@ -211,6 +221,7 @@ class _DockerArchive:
                 while first and not self._stopped.is_set():
                     plain.update(first)
                     incoming.write(machine.compress(first))
+                    self._read(len(first))
                     first = next(pieces, b"")
                 incoming.write(machine.flush())
             size, digest = incoming.size, incoming.keep()
@@ -222,6 +233,7 @@ class _DockerArchive:
         try:
             while data and not self._stopped.is_set():
                 write(data)
+                self._read(len(data))
                 while data:
                     plain.update(machine.decompress(data, _PIECE))
                     if plain.size > limit:

@@ -10,13 +10,14 @@ import datetime as dt
 import json
 import tarfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from havre.errors import InputInvalid
 from havre.images.layout import Layout
+from havre.images.threads import Advance, unwatched
 from havre.oci import mediatypes
 from havre.oci.descriptor import Descriptor, Platform
 from havre.oci.digest import Digest, Hasher
@@ -36,6 +37,13 @@ class File:
     link: str = ""
     mode: int = 0
     """Rights, where they are others than those that all files have."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the content, as far as they are known now."""
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        return self.content.stat().st_size if self.content else 0
 
 
 Files = Mapping[str, File]
@@ -81,10 +89,11 @@ class Settings:
     created: int = 0
 
 
-def write_layer(layout: Layout, layer: NewLayer, created: int) -> Built:
+def write_layer(layout: Layout, layer: NewLayer, created: int, advance: Advance = unwatched) -> Built:
     """Write a layer into the layout. Raises InputInvalid for a file that changes while it is read."""
     with layout.incoming() as incoming:
-        packer = _Packer(incoming.write)
+        whole = sum(file.size for file in layer.files.values())
+        packer = _Packer(incoming.write, lambda more: advance(more, whole))
         with tarfile.open(fileobj=packer, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
             for path, file in sorted(_with_folders(layer.files).items()):
                 _add(tar, path, file, created)
@@ -211,15 +220,17 @@ def _add(tar: tarfile.TarFile, path: str, file: File, created: int) -> None:
 class _Packer:
     """Takes a tar's bytes: hashes them as they are, and hands them on as gzip."""
 
-    def __init__(self, write: Any) -> None:
+    def __init__(self, write: Callable[[bytes], None], advance: Callable[[int], None]) -> None:
         self.plain = Hasher()
         self._write = write
+        self._advance = advance
         # The header that zlib writes holds no name and no time.
         self._machine = zlib.compressobj(LEVEL, zlib.DEFLATED, 31)
 
     def write(self, data: bytes) -> int:
         self.plain.update(data)
         self._write(self._machine.compress(data))
+        self._advance(len(data))
         return len(data)
 
     def finish(self) -> None:

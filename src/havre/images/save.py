@@ -9,19 +9,26 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from havre.errors import DigestInvalid
 from havre.images.layout import FULL_NAME, REF_NAME, Layout, written_whole
+from havre.images.threads import Advance, unwatched
 from havre.oci import mediatypes
 from havre.oci.descriptor import Descriptor, Platform
 from havre.oci.digest import Digest, Hasher
 from havre.oci.manifest import Manifest, parse
 
 
-def save(layout: Layout, images: Iterable[tuple[Descriptor, Sequence[str]]], out: BinaryIO, platform: Platform) -> None:
+def save(
+    layout: Layout,
+    images: Iterable[tuple[Descriptor, Sequence[str]]],
+    out: BinaryIO,
+    platform: Platform,
+    advance: Advance = unwatched,
+) -> None:
     """Write ``images``, each with its names, to ``out``.
 
     Names are full references (``docker.io/library/python:3``). ``platform`` is the one that readers of
@@ -41,10 +48,11 @@ def save(layout: Layout, images: Iterable[tuple[Descriptor, Sequence[str]]], out
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for folder in sorted({f"blobs/{digest.algorithm}" for digest in needed} | {"blobs"}):
             tar.addfile(_folder(folder))
+        whole = sum(one.size for one in needed.values())
         for digest in sorted(needed):
             path = layout.blob_path(digest)
             with path.open("rb") as file:
-                checked = _Checked(file, digest)
+                checked = _Checked(file, digest, lambda more: advance(more, whole))
                 _add(tar, f"blobs/{digest.algorithm}/{digest.encoded}", cast("IO[bytes]", checked), path.stat().st_size)
                 checked.finish(layout)
         for name, document in (
@@ -56,23 +64,31 @@ def save(layout: Layout, images: Iterable[tuple[Descriptor, Sequence[str]]], out
             _add(tar, name, io.BytesIO(content), len(content))
 
 
-def save_to(layout: Layout, images: Iterable[tuple[Descriptor, Sequence[str]]], path: Path, platform: Platform) -> None:
+def save_to(
+    layout: Layout,
+    images: Iterable[tuple[Descriptor, Sequence[str]]],
+    path: Path,
+    platform: Platform,
+    advance: Advance = unwatched,
+) -> None:
     """Write ``images`` to a file, which appears only when it is whole."""
     with written_whole(path) as out:
-        save(layout, images, out, platform)
+        save(layout, images, out, platform, advance)
 
 
 class _Checked(io.RawIOBase):
     """A blob that is hashed while it is read."""
 
-    def __init__(self, file: BinaryIO, digest: Digest) -> None:
+    def __init__(self, file: BinaryIO, digest: Digest, advance: Callable[[int], None]) -> None:
         self._file = file
+        self._advance = advance
         self._digest = digest
         self._hasher = Hasher(digest.algorithm)
 
     def read(self, size: int = -1, /) -> bytes:
         piece = self._file.read(size)
         self._hasher.update(piece)
+        self._advance(len(piece))
         return piece
 
     def finish(self, layout: Layout) -> None:

@@ -6,8 +6,15 @@ import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+Advance = Callable[[int, int], None]
+"""Told of each part of long work: bytes done since the last call, and bytes of the whole. From any thread."""
+
 T = TypeVar("T")
 P = ParamSpec("P")
+
+
+def unwatched(_: int, __: int) -> None:
+    """Watch nothing."""
 
 
 def _nothing() -> None:
