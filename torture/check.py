@@ -19,6 +19,9 @@ from torture.victim import Door
 AT_ONCE = 8
 """Requests of a check that are under way together."""
 
+ATTEMPTS = 10
+"""Times that a registry which says 503 is asked again, half a second later."""
+
 PIECE = 1024 * 1024
 
 
@@ -52,7 +55,14 @@ class Check:
         line = await self._free.get()
         try:
             headers = {**await self._door.headers(repository), "Accept": f"{MANIFEST}, {INDEX}"}
-            return await line.ask(method, f"/v2/{repository}/{rest}", headers)
+            answer = await line.ask(method, f"/v2/{repository}/{rest}", headers)
+            for _ in range(ATTEMPTS):
+                if answer.status != 503:
+                    break
+                # PostgreSQL, one of whose backends was killed, starts the others anew a moment later.
+                await asyncio.sleep(0.5)
+                answer = await line.ask(method, f"/v2/{repository}/{rest}", headers)
+            return answer
         finally:
             self._free.put_nowait(line)
 
