@@ -9,12 +9,14 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?=
 BENCH_ARGS ?= --output docs/benchmarks.md
+TORTURE_ARGS ?= --keep docs/durability.md
+SOAK_ARGS ?= --keep docs/durability.md
 KEEP   ?=
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo run test bench screenshots fuzz audit lint format lock clean
+.PHONY: help install demo run test bench torture soak screenshots fuzz audit lint format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +36,13 @@ test: $(VENV)/.installed-dev ## Install what the tests need and run them all (PY
 bench: $(VENV)/.installed-dev ## Measure Havre beside its peers (BENCH_ARGS="--quick rates")
 	@scripts/install-test-packages
 	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+torture: $(VENV)/.installed-dev ## Kill the server 200 times on each database, under load, and compare (TORTURE_ARGS="sqlite --kills 20")
+	@scripts/install-test-packages
+	@$(BIN)/python -m torture $(TORTURE_ARGS)
+
+soak: $(VENV)/.installed-dev ## Half an hour of pulls and pushes, in the end twice what the machine takes (SOAK_ARGS="--minutes 2")
+	@$(BIN)/python -m torture.soak $(SOAK_ARGS)
 
 screenshots: $(VENV)/.installed-dev ## Draw the pictures of the README again
 	@scripts/install-test-packages
