@@ -112,3 +112,28 @@ def test_a_client_pushes_and_pulls_through_nginx(
         client.get("/v2/alice/app/tags/list", headers={"x-forwarded-for": "198.51.100.9"})
     server.stop()  # the line of a request is written after its answer
     assert '"client":"198.51.100.9"' in server.log.read_text(), "what a trusted proxy forwards is believed"
+
+
+def test_a_push_is_seen_as_it_happens_through_nginx(
+    proxy: tuple[int, HavreProcess], certificate: tuple[Path, Path]
+) -> None:
+    port, _ = proxy
+    origin = f"https://127.0.0.1:{port}"
+    transport = httpx.HTTPTransport(retries=8, verify=ssl.create_default_context(cafile=str(certificate[0])))
+    with httpx.Client(base_url=origin, transport=transport, timeout=15) as client:
+        granted = client.get(
+            "/auth/token", params={"scope": "repository:alice/app:pull,push"}, auth=("alice", PASSWORD)
+        )
+        bearer = {"authorization": f"Bearer {granted.json()['token']}"}
+        index = b'{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}'
+        kind = {"content-type": "application/vnd.oci.image.index.v1+json", **bearer}
+        assert client.put("/v2/alice/app/manifests/first", content=index, headers=kind).status_code == 201
+        signed_in = client.post("/login", data={"name": "alice", "password": PASSWORD}, headers={"origin": origin})
+        assert signed_in.status_code == 303
+        with client.stream("GET", "/r/alice/app/-/events") as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            lines = stream.iter_lines()
+            # The answer's beginning is here before anything happened: nothing on the way keeps it back.
+            assert next(lines) == "retry: 3000"
+            assert client.put("/v2/alice/app/manifests/second", content=index, headers=kind).status_code == 201
+            assert any(line == "data: second has arrived." for line in lines)

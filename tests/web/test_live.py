@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from havre.oci.names import RepositoryName
+from havre.registry.records import Role
 from havre.server.streams import MAX_PER_ACCOUNT, MAX_STREAMS
 from tests.support.inprocess import HOST, InProcess
+from tests.web.conftest import Visitor
 
 pytestmark = pytest.mark.anyio
 
@@ -183,3 +185,16 @@ async def test_a_full_worker_refuses(stocked: InProcess) -> None:
             await refused.sees_the_end()
             assert (refused.status, refused.headers["retry-after"]) == (429, "30")
     assert stocked.app.streams.number == 0
+
+
+async def test_who_may_push_watches_on_the_repository_s_own_page(stocked: InProcess) -> None:
+    async def watches(name: str) -> bool:
+        someone = Visitor(stocked.app)
+        reply = await (await someone.sign_in(name) if name else someone).get("/r/alice/app")
+        assert reply.status_code == 200
+        return f'data-live="{EVENTS}"' in reply.text
+
+    assert [await watches(name) for name in ("", "alice", "bobby")] == [False, True, False]
+    for role, wanted in ((Role.READ, False), (Role.WRITE, True)):
+        await stocked.app.collaborators.put(RepositoryName("alice/app"), "bobby", role)
+        assert await watches("bobby") is wanted

@@ -50,6 +50,8 @@ class RepositoryPage:
     member: bool = False
     """Has the visitor a role here, given by the owner?"""
     chart: PullsChart | None = None
+    live: bool = False
+    """Is a push shown as it happens? For those who may push."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
+from havre.access.actors import Action
 from havre.errors import ManifestUnknown
 from havre.oci.names import Tag
 from havre.registry.images import ImageView
@@ -46,6 +47,7 @@ async def show(visit: Visit) -> Response:
         [category_name(visit, one) for one in repository.categories],
         await _is_member(visit, repository),
         await pulls_chart(visit, repository) if repository.pulls else None,
+        live=Action.PUSH in visit.actions,
     )
     return visit.page("repository.html", page)
 
