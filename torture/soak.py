@@ -309,8 +309,10 @@ def table(result: Soaked) -> str:
     lines += [
         "",
         f"- answers were as before the overload {result.recovery:.1f} s after its end, {RECOVERED} in a row counted",
-        f"- memory of all processes: {early.memory / 1e6:.0f} MB early on, {late.memory / 1e6:.0f} MB before"
-        f" the overload, {result.after.memory / 1e6:.0f} MB in the end",
+        (
+            f"- memory of all processes: {early.memory / 1e6:.0f} MB early on, {late.memory / 1e6:.0f} MB before the"
+            f" overload, {result.after.memory / 1e6:.0f} MB in the end"
+        ),
         f"- descriptors of the workers: {early.descriptors} early on, {result.after.descriptors} in the end",
     ]
     return "\n".join(lines) + "\n"

@@ -49,7 +49,8 @@ class Victim:
         """PostgreSQL was killed: what it was asked to keep without waiting for the disk may be lost."""
         self._orphans = _NOBODY
         free = {"requests_per_address": "0", "requests_per_account": "0", "uploads_per_account": "10000"}
-        self.server = HavreProcess(folder, workers=str(workers), log_level="warning", **{**free, **settings})
+        settings = {"workers": str(workers), "log_level": "warning", **free, **settings}
+        self.server = HavreProcess(folder, port=0, scheme="http", **settings)
         self.server.add_user(ACCOUNT, PASSWORD)
 
     @property
