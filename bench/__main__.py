@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench import client, crowd, lists, pages, works
+from bench import client, collection, crowd, lists, pages, works
 from bench.figures import Row, about, markdown
 from bench.servers import Distribution, Havre, Server, memory
 
@@ -25,6 +25,7 @@ WORKS = {
     "crowd": crowd.crowd,
     "lists": lists.lists,
     "pages": pages.pages,
+    "collection": collection.collection,
 }
 
 

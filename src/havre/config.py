@@ -206,7 +206,7 @@ class Config:
         24, 1, 365 * 24, "Hours for which content that nobody needs any more is kept all the same, in each of two steps."
     )
     gc_pace: int = _limit(
-        100, 0, 10_000, "How long collection rests after each step, in per cent of the time that the step took."
+        300, 0, 10_000, "How long collection rests after each step, in per cent of the time that the step took."
     )
     untagged_days: int = _limit(
         0, 0, 3650, "Days after which images to which no tag leads are removed; 0: they are kept for ever."

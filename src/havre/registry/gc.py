@@ -51,7 +51,7 @@ class GarbageRules:
 
     grace: int = 24 * 3600 * 1000
     untagged: int | None = None
-    pace: float = 1.0
+    pace: float = 3.0
 
 
 @dataclass(slots=True)
