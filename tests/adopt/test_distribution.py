@@ -22,7 +22,7 @@ from tests.support.server import HAVRE, HavreProcess
 
 MakeHavre = Callable[[], HavreProcess]
 
-COPIES = 4
+COPIES = 4 + 16
 """Blobs that are copied at the same time."""
 
 PLACES = {

@@ -39,8 +39,13 @@ from havre.registry.ports import LocalFile
 from havre.registry.records import Instant, Visibility
 from havre.registry.uploads import Uploads
 
-PARALLEL = 8
+PARALLEL = 16
 """Manifests on their way at the same time."""
+
+SMALL = 1024 * 1024
+"""Bytes below which a blob is small."""
+
+SMALL_COPIES = 16
 
 TAGS_AT_ONCE = 100
 """Tags placed in one unit of work."""
@@ -69,7 +74,7 @@ class Options:
     visibility: Visibility | None = None
     """Of repositories that are made; None: what a first push would make."""
     copies: int = 4
-    """Blobs copied at the same time."""
+    """Large blobs copied at the same time; of small ones, which wait for syncs more than for bytes, `SMALL_COPIES`."""
     link: bool = False
     """Take files over by a second name, where that can be done, instead of copying them."""
 
@@ -79,8 +84,9 @@ class Shared:
     """What all repositories of one import share."""
 
     report: Report
-    copies: asyncio.Semaphore
+    large: asyncio.Semaphore
     """One limit for all, because reading and writing share the disks."""
+    small: asyncio.Semaphore
     moved: int = 0
     """Bytes read so far."""
     seen: set[int] = field(default_factory=set)
@@ -221,7 +227,7 @@ class Carrier:
         try:
             await self._check_size(blob)
             if not self._options.dry_run:
-                async with self._shared.copies:
+                async with self._shared.small if blob.size < SMALL else self._shared.large:
                     await self._copy(blob)
         except (BlobUnknown, DigestInvalid, SizeInvalid) as error:
             self._report.damage("blob", self._foreign.name, blob.digest, error.message)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from havre.adopt.carrying import Carrier, Options, Services, Shared
+from havre.adopt.carrying import SMALL_COPIES, Carrier, Options, Services, Shared
 from havre.adopt.names import Names
 from havre.adopt.report import Report
 from havre.adopt.source import Foreign, Source
@@ -59,7 +59,7 @@ class Importer:
         if not chosen:
             asked = f" that fits {', '.join(patterns)}" if patterns else ""
             raise InputInvalid(f"{source.shown} holds no repository{asked}")
-        shared = Shared(report, asyncio.Semaphore(self._options.copies))
+        shared = Shared(report, asyncio.Semaphore(self._options.copies), asyncio.Semaphore(SMALL_COPIES))
         for number, name in enumerate(chosen, 1):
             foreign = await in_thread(source.repository, name)
 
