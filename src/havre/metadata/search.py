@@ -17,11 +17,13 @@ from sqlalchemy import (
     case,
     cast,
     column,
+    false,
     func,
     literal,
     literal_column,
     select,
     table,
+    true,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
@@ -88,7 +90,7 @@ class SearchRows:
         if best:
             ranks = [(self._has(words, tier, _R.id), tier) for tier in range(last)]
             order = (case(*ranks, else_=last), _OFFICIAL.desc(), *order)
-        found = self._has(words, last, self._any_id if many else _R.id)
+        found = self._seen(self._has(words, last, self._any_id)) if many else self._has(words, last, _R.id)
         return self._read(self._page.where(found, *wanted).order_by(*order).offset(offset).limit(limit)), total
 
     def _wanted(self, viewer: Viewer, query: SearchQuery) -> list[ColumnElement[bool]]:
@@ -121,15 +123,21 @@ class SearchRows:
         lexemes[-1] = lexemes[-1].replace("':", "':*", 1) if tier else lexemes[-1]
         return _INDEX.c.words.op("@@")(cast(literal(" & ".join(lexemes)), TSQUERY))
 
+    def _seen(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        """The same, looked at row by row along the order. PostgreSQL takes the beginnings of words for rare, and would
+        collect and sort all that its index finds.
+        """
+        return condition if self._sqlite else case((condition, true()), else_=false())
+
     def _walk(self, words: Terms, last: int, wanted: list[ColumnElement[bool]], enough: int) -> list[Repository]:
         """The first ``enough``, best first."""
         found: list[Repository] = []
         for tier in range(last + 1):
-            here = [self._has(words, tier, self._any_id)]
+            here = self._has(words, tier, self._any_id)
             if tier:
-                here.append(~self._has(words, tier - 1, self._any_id))
+                here = self._seen(here & ~self._has(words, tier - 1, self._any_id))
             for official in (_OFFICIAL, _OWNED):
-                page = self._page.where(*here, official, *wanted).order_by(*_BY_PULLS).limit(enough - len(found))
+                page = self._page.where(here, official, *wanted).order_by(*_BY_PULLS).limit(enough - len(found))
                 found += self._read(page)
                 if len(found) >= enough:
                     return found
