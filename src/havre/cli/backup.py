@@ -17,7 +17,7 @@ from havre.cli.user import ConfigFile, Data, now
 
 if TYPE_CHECKING:
     from havre.config import Config
-    from havre.upkeep.backup import Tally
+    from havre.upkeep.backup import Reading, Tally
     from havre.upkeep.shelf import Generation, Shelf
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -68,18 +68,22 @@ def backup(
     if as_json:
         print(json.dumps(_document(generation, tally, made, list(damaged) if reading else None)))
     else:
-        if tally:
-            print(
-                f"{generation.name}: {generation.rows} rows, {tally.copied} blobs copied"
-                f" ({size_text(tally.copied_bytes)}), {tally.kept} there already"
-            )
-        if reading:
-            print(f"read back {reading.blobs} blobs ({size_text(reading.bytes)}): {len(damaged)} damaged")
+        _say(generation, tally, reading)
     for what, digests in (("the registry has lost", generation.missing), ("the backup has lost", damaged)):
         for digest in digests:
             print(f"havre: {what} {digest}", file=sys.stderr)
     if generation.missing or damaged:
         raise typer.Exit(INCOMPLETE)
+
+
+def _say(generation: Generation, tally: Tally | None, reading: Reading | None) -> None:
+    if tally:
+        print(
+            f"{generation.name}: {generation.rows} rows, {tally.copied} blobs copied"
+            f" ({size_text(tally.copied_bytes)}), {tally.kept} there already"
+        )
+    if reading:
+        print(f"read back {reading.blobs} blobs ({size_text(reading.bytes)}): {len(reading.damaged)} damaged")
 
 
 async def _make(config: Config, shelf: Shelf, rate: float, keep: int | None) -> tuple[Generation, Tally]:
