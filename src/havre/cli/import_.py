@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from havre.cli import remote
+from havre.cli.importing import number
 from havre.cli.output import Output, plain, size_text
 from havre.cli.user import ConfigFile, Data, now, run_on_rows
 from havre.errors import ConfigError, InputInvalid
@@ -150,7 +151,7 @@ def _tell(report: Report, output: Output) -> None:
             if size:
                 output.say(f"of that {how}, not written again: {size_text(size)}")
         if report.empty:
-            output.say(f"empty there, and not made here: {report.empty} repositories")
+            output.say(f"empty there, and not made here: {number(report.empty, 'repository', 'repositories')}")
     _tell_left("damaged in the source", report.damaged)
     _tell_left("left out", report.skipped)
 
@@ -165,10 +166,10 @@ def _tell_left(title: str, left: list[Left]) -> None:
 
 
 def _counted(counts: Counts) -> str:
-    parts: list[tuple[int, str]] = [
-        (counts.repositories, "repositories"),
-        (counts.tags, "tags"),
-        (counts.manifests, "manifests"),
-        (counts.blobs, "blobs"),
-    ]
-    return ", ".join(f"{number} {what}" for number, what in parts) + f" ({size_text(counts.bytes)})"
+    parts = (
+        number(counts.repositories, "repository", "repositories"),
+        number(counts.tags, "tag", "tags"),
+        number(counts.manifests, "manifest", "manifests"),
+        number(counts.blobs, "blob", "blobs"),
+    )
+    return f"{', '.join(parts)} ({size_text(counts.bytes)})"

@@ -33,10 +33,15 @@ def watched(output: Output) -> Iterator[Callable[[Step], None]]:
         yield _line
 
 
+def number(count: int, one: str, more: str) -> str:
+    """So many of something."""
+    return f"{count} {one if count == 1 else more}"
+
+
 def _line(step: Step) -> None:
     if step.done:
-        moved = size_text(step.bytes)
-        print(f"[{step.number}/{step.total}] {plain(step.repository)}: {step.manifests} manifests, {moved}", flush=True)
+        far = f"{number(step.manifests, 'manifest', 'manifests')} so far, {size_text(step.bytes)} copied"
+        print(f"[{step.number}/{step.total}] {plain(step.repository)}: {far}", flush=True)
 
 
 @contextmanager
