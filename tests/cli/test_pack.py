@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from havre.images.project import Project
 from tests.support.images import Image, Index, layer, this_architecture
 from tests.support.peers import PASSWORD, Peer
 from tests.support.requirements import require, require_root
@@ -33,6 +34,7 @@ python-hello-world = "hello:main"
 """
 HELLO = "import sys, ssl, json\n\ndef main():\n    print('Hello, world! This is Python', sys.version.split()[0])\n"
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
+PLAIN = "sha256:cac31ca953a9d8e126169de55986d171e4db7fc07e4ffdd53a6142a5732d5819"
 
 
 @pytest.fixture
@@ -221,6 +223,69 @@ def test_programs_of_dependencies_can_be_run(marin: Terminal, tmp_path: Path) ->
     assert {"bin/tool", "bin/helper", "tool.py"} <= packages
     assert not any("evil" in name or "tool.h" in name for name in files)
     assert files["opt/packages/bin/tool"].mode == 0o755
+
+
+def test_layers_are_plain_so_that_no_zlib_has_a_say(marin: Terminal, tmp_path: Path) -> None:
+    folder = project(tmp_path / "p", {"data.txt": "x" * 100_000})
+    words = (folder, "-t", "x", "--base", "scratch", "--entrypoint", "/x")
+    plain = marin("pack", "--json", *words).json()
+    assert plain["layers"][0]["size"] > 100_000
+    assert config_of(marin, "x")["rootfs"]["diff_ids"] == [plain["layers"][0]["digest"]]
+    # The digest of these very bytes, wherever this runs.
+    assert plain["layers"][0]["digest"] == PLAIN
+    packed = marin("pack", "--json", *words, "--compression", "gzip").json()
+    assert packed["layers"][0]["size"] < 2000
+    assert config_of(marin, "x")["rootfs"]["diff_ids"] == [PLAIN]
+    assert "x" * 100 in (marin("export", "-o", "f.tar", "x"), (marin.home / "f.tar").read_text())[1]
+
+
+BACKEND = """
+import zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    with zipfile.ZipFile(f"{folder}/built-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("built.py", "WORD = 'built'")
+        wheel.writestr("built-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: built\\nVersion: 1.0\\n")
+        wheel.writestr("built-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("built-1.0.dist-info/RECORD", "")
+    return "built-1.0-py3-none-any.whl"
+"""
+SOURCE = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+
+
+def test_dependencies_without_a_wheel_are_built_when_asked(marin: Terminal, tmp_path: Path) -> None:
+    source = project(tmp_path / "built-1.0", {
+        "pyproject.toml": SOURCE, "backend.py": BACKEND, "PKG-INFO": "Metadata-Version: 2.1\nName: built\nVersion: 1.0\n",
+    })  # fmt: skip
+    (tmp_path / "wheels").mkdir()
+    with tarfile.open(tmp_path / "wheels/built-1.0.tar.gz", "w:gz") as tar:
+        tar.add(source, "built-1.0")
+    folder = project(tmp_path / "p", {"app.py": "", "requirements.txt": "built==1.0\n"})
+    assert "--build-sources lets pip build" in marin("pack", folder, "-t", "x", code=1).err
+    digests = {marin("pack", "-q", folder, "-t", "x", "--build-sources").out for _ in range(2)}
+    assert len(digests) == 1
+    assert "opt/packages/built.py" in files_of(marin, "x")
+    elsewhere = ("--base", base_image(tmp_path), "--python", "3.7", "--build-sources")
+    assert "builds for this machine" in marin("pack", folder, "-t", "y", *elsewhere, code=1).err
+
+
+@pytest.mark.parametrize(
+    ("files", "start"),
+    [
+        ({"pyproject.toml": '[project]\nname = "a-b"\n[project.scripts]\nx = "m:one"\na-b = "m.n:App.run"\n'},
+         ("py", "-c", "import sys; from m.n import App; sys.exit(App.run())")),
+        ({"pyproject.toml": '[project]\nname = "A-b"\n', "a_b/__main__.py": ""}, ("py", "-m", "a_b")),
+        ({"pyproject.toml": '[project]\nname = "a"\n', "src/a/__main__.py": "", "main.py": ""}, ("py", "-m", "a")),
+        ({"__main__.py": "", "app.py": ""}, ("py", "__main__.py")),
+        ({"app.py": "", "other.py": ""}, ("py", "app.py")),
+        ({"other.py": "", "main.py": ""}, ("py", "main.py")),
+        ({"pyproject.toml": '[project]\nname = "tool"\n', "tool.py": "", "x.py": ""}, ("py", "tool.py")),
+        ({"only.py": ""}, ("py", "only.py")),
+        ({"one.py": "", "two.py": ""}, ()),
+        ({"page.html": ""}, ()),
+    ],
+)  # fmt: skip
+def test_what_is_started(files: dict[str, str], start: tuple[str, ...], tmp_path: Path) -> None:
+    assert Project.read(project(tmp_path / "p", files)).start("py") == start
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,18 @@ Platforms = Annotated[
     typer.Option("--platform", help="os/architecture[/variant]; several make an index.", metavar="PLATFORM"),
 ]
 
+Compression = Annotated[
+    Literal["none", "gzip"],
+    typer.Option("--compression", help="none keeps digests the same everywhere; gzip is smaller."),
+]
+
+BuildSources = Annotated[
+    bool, typer.Option("--build-sources", help="Let pip build dependencies that have no wheel: their code runs here.")
+]
+Dependencies = Annotated[
+    bool, typer.Option("--dependencies/--no-dependencies", help="Whether to add what the project depends on.")
+]
+
 
 @app.command()
 def pack(
@@ -37,9 +49,9 @@ def pack(
     workdir: Annotated[str, typer.Option("--workdir", help="Where the files go, and where it starts.")] = "/app",
     platform: Platforms = None,
     python: Annotated[str, typer.Option("--python", help="The base's Python, as 3.12, if it does not say.")] = "",
-    dependencies: Annotated[
-        bool, typer.Option("--dependencies/--no-dependencies", help="Whether to add what the project depends on.")
-    ] = True,
+    dependencies: Dependencies = True,
+    compression: Compression = "none",
+    build_sources: BuildSources = False,
     quiet: remote.Quiet = False,
     as_json: remote.Json = False,
     insecure: remote.Insecure = False,
@@ -47,7 +59,8 @@ def pack(
 ) -> None:
     """Make an image of a folder or a Python project, with no engine, and put it into the local store.
 
-    The same files give the same digest. Dependencies (requirements.txt, else pyproject.toml) get a layer of their own,
+    The same files give the same digest, on any machine: layers are plain tars unless --compression gzip asks for
+    smaller ones, whose bytes depend on the version of zlib. Dependencies (requirements.txt, else pyproject.toml) get a layer of their own,
     labels come from pyproject.toml, and .dockerignore is obeyed. A Python project without --base stands on this
     machine's own Python. SOURCE_DATE_EPOCH sets the image's date.
     """
@@ -67,5 +80,7 @@ def pack(
         platforms=platform or [],
         python=python,
         dependencies=dependencies,
+        compression=compression,
+        build_sources=build_sources,
     )
     remote.run(packed(wish, Output(quiet=quiet, as_json=as_json), insecure, ca))

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from havre.cli import remote
 from havre.cli.contents import place_of
@@ -49,6 +49,8 @@ class Wish:
     platforms: Sequence[str] = ()
     python: str = ""
     dependencies: bool = True
+    compression: Literal["none", "gzip"] = "none"
+    build_sources: bool = False
 
 
 @dataclass(slots=True)
@@ -146,7 +148,7 @@ class _Packing:
                 " all platforms, such as --base python:3.12-slim"
             )
         ground = _no_ground()
-        ground.own.append(await self._layer("havre pack: this machine's Python", hostpython.files()))
+        ground.own.append(await self._layer("havre pack: this machine's Python", hostpython.files(), packed=True))
         ground.interpreter = ground.shebang = hostpython.INTERPRETER
         ground.python = hostpython.version()
         return ground
@@ -197,17 +199,25 @@ class _Packing:
                 " with chosen versions keeps it"
             )
         python = self._wish.python or ground.python or hostpython.version()
+        build = self._wish.build_sources
+        if build and (platform, python) != (remote.chosen_platform(None), hostpython.version()):
+            raise InputInvalid(
+                f"--build-sources builds for this machine and its Python {hostpython.version()}, not for {platform} with"
+                f" Python {python}: give wheels for those, or pack there"
+            )
         with tempfile.TemporaryDirectory(prefix=".havre-", dir=self._store.root.parent) as name:
-            chosen = await wheels.fetch(wanted, platform, python, Path(name, "wheels"))
+            chosen = await wheels.fetch(wanted, platform, python, Path(name, "wheels"), build=build)
             files = await in_thread(wheels.unpack, chosen, ground.shebang, Path(name, "files"))
             return [await self._layer(f"havre pack: dependencies ({len(chosen)} packages)", files)] if files else []
 
-    async def _layer(self, instruction: str, files: dict[str, File]) -> Built:
+    async def _layer(self, instruction: str, files: dict[str, File], *, packed: bool = False) -> Built:
+        """``packed`` is for what no other machine could make again anyway."""
         from havre.images.building import NewLayer, write_layer
         from havre.images.threads import in_thread
 
+        new = NewLayer(instruction, files, packed or self._wish.compression == "gzip")
         with self._output.bar(instruction.removeprefix("havre pack: ")) as advance:
-            layer = await in_thread(write_layer, self._store, NewLayer(instruction, files), self._created, advance)
+            layer = await in_thread(write_layer, self._store, new, self._created, advance)
         self.built.append(layer)
         return layer
 

@@ -1,7 +1,8 @@
 """Building: images out of files, without any engine, always in the same way: the same input gives the same digest.
 
 Files have no owner but root, no time but the one that was chosen, and one of two sets of rights; they lie in a layer in
-the order of their names. Compression writes no name and no time.
+the order of their names. Layers are plain tars, which every client pulls, unless somebody prefers small ones: zlib and
+its relatives compress the same bytes differently from version to version.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ class NewLayer:
 
     instruction: str
     files: Files
+    packed: bool = False
+    """Whether it is compressed. Which bytes that gives depends on the version of zlib, so that the digest then does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +96,14 @@ def write_layer(layout: Layout, layer: NewLayer, created: int, advance: Advance 
     """Write a layer into the layout. Raises InputInvalid for a file that changes while it is read."""
     with layout.incoming() as incoming:
         whole = sum(file.size for file in layer.files.values())
-        packer = _Packer(incoming.write, lambda more: advance(more, whole))
+        packer = _Packer(incoming.write, lambda more: advance(more, whole), layer.packed)
         with tarfile.open(fileobj=packer, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
             for path, file in sorted(_with_folders(layer.files).items()):
                 _add(tar, path, file, created)
         packer.finish()
         size, digest = incoming.size, incoming.keep()
-    return Built(Descriptor(mediatypes.OCI_LAYER_GZIP, digest, size), packer.plain.digest(), layer.instruction)
+    media_type = mediatypes.OCI_LAYER_GZIP if layer.packed else mediatypes.OCI_LAYER
+    return Built(Descriptor(media_type, digest, size), packer.plain.digest(), layer.instruction)
 
 
 async def write_image(
@@ -218,20 +222,21 @@ def _add(tar: tarfile.TarFile, path: str, file: File, created: int) -> None:
 
 
 class _Packer:
-    """Takes a tar's bytes: hashes them as they are, and hands them on as gzip."""
+    """Takes a tar's bytes: hashes them as they are, and hands them on so or as gzip."""
 
-    def __init__(self, write: Callable[[bytes], None], advance: Callable[[int], None]) -> None:
+    def __init__(self, write: Callable[[bytes], None], advance: Callable[[int], None], packed: bool) -> None:
         self.plain = Hasher()
         self._write = write
         self._advance = advance
         # The header that zlib writes holds no name and no time.
-        self._machine = zlib.compressobj(LEVEL, zlib.DEFLATED, 31)
+        self._machine = zlib.compressobj(LEVEL, zlib.DEFLATED, 31) if packed else None
 
     def write(self, data: bytes) -> int:
         self.plain.update(data)
-        self._write(self._machine.compress(data))
+        self._write(self._machine.compress(data) if self._machine else data)
         self._advance(len(data))
         return len(data)
 
     def finish(self) -> None:
-        self._write(self._machine.flush())
+        if self._machine:
+            self._write(self._machine.flush())

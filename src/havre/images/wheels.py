@@ -38,22 +38,29 @@ _OLDEST, _NEWEST = 17, 36
 """Minor versions of glibc 2 whose wheels are taken: from what all of today's systems have to that of Debian 12."""
 
 
-async def fetch(wanted: Sequence[str], platform: Platform, python: str, target: Path) -> list[Path]:
+async def fetch(
+    wanted: Sequence[str], platform: Platform, python: str, target: Path, *, build: bool = False
+) -> list[Path]:
     """Let pip fetch wheels into ``target``; gives them sorted. ``wanted`` are requirements or ``-r FILE``.
 
-    ``python`` is a version such as ``3.12``. Raises InputInvalid with pip's reason, ConfigError without pip.
+    ``python`` is a version such as ``3.12``. ``build`` lets pip build what has no wheel, with the backend that it names:
+    that code runs here, and for this machine. Raises InputInvalid with pip's reason, ConfigError without pip.
     """
     machine = _ARM.get(platform.variant) if platform.architecture == "arm" else _MACHINES.get(platform.architecture)
     if platform.os != "linux" or machine is None:
         raise InputInvalid(f"there are no wheels for {platform}; leave the dependencies out with --no-dependencies")
     kinds = [f"manylinux_2_{minor}_{machine}" for minor in range(_NEWEST, _OLDEST - 1, -1)]
     kinds += [f"manylinux2014_{machine}", f"linux_{machine}"]
-    command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"),
-        *("--only-binary=:all:", "--dest", str(target), "--python-version", python, "--implementation", "cp"),
-        *(word for kind in kinds for word in ("--platform", kind)),
-        *wanted,
-    ]
+    said = ("--quiet", "--disable-pip-version-check", "--no-input")
+    if build:
+        command = [sys.executable, "-m", "pip", "wheel", *said, "--wheel-dir", str(target), *wanted]
+    else:
+        command = [
+            *(sys.executable, "-m", "pip", "download", *said),
+            *("--only-binary=:all:", "--dest", str(target), "--python-version", python, "--implementation", "cp"),
+            *(word for kind in kinds for word in ("--platform", kind)),
+            *wanted,
+        ]
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
@@ -152,6 +159,6 @@ def _refusal(said: str) -> Exception:
     lines = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR: ")]
     reason = (lines or said.strip().splitlines() or ["it said nothing"])[-1][:500]
     return InputInvalid(
-        f"the dependencies can not be fetched: {reason}. Only wheels are taken; pip's own settings say from where"
-        " (PIP_INDEX_URL, PIP_FIND_LINKS)"
+        f"the dependencies can not be fetched: {reason}. Only wheels are taken, unless --build-sources lets pip"
+        " build the others; pip's own settings say from where (PIP_INDEX_URL, PIP_FIND_LINKS)"
     )
