@@ -202,15 +202,9 @@ class Config:
     audit_days: int = _limit(365, 1, 3650, "Days for which the audit trail is kept.")
     undo_days: int = _limit(7, 1, 90, "Days for which a deleted repository can be restored.")
     gc_hours: int = _limit(24, 0, 7 * 24, "Hours from one collection of unneeded content to the next; 0: none by itself.")
-    gc_grace_hours: int = _limit(
-        24, 1, 365 * 24, "Hours for which content that nobody needs any more is kept all the same, in each of two steps."
-    )
-    gc_pace: int = _limit(
-        300, 0, 10_000, "How long collection rests after each step, in per cent of the time that the step took."
-    )
-    untagged_days: int = _limit(
-        0, 0, 3650, "Days after which images to which no tag leads are removed; 0: they are kept for ever."
-    )
+    gc_grace_hours: int = _limit(24, 1, 365 * 24, "Hours for which unneeded content stays, in each of two steps.")
+    gc_pace: int = _limit(300, 0, 10_000, "Rest after each step of collection, in per cent of the step's time.")
+    untagged_days: int = _limit(0, 0, 3650, "Days after which images without a tag are removed; 0: they stay.")
     readme_pictures: str = _option(
         "fetch",
         ("fetch", "link"),
@@ -225,9 +219,7 @@ class Config:
     )
     fsck_days: int = _limit(30, 0, 3650, "Days after which all content is read again and compared; 0: never.")
     fsck_rate: int = _limit(20, 1, 100_000, "Megabytes a second that this reads at most.")
-    upload_expiry_hours: int = _limit(
-        24, 1, 24 * 30, "Hours after which an upload that nobody goes on with is removed."
-    )
+    upload_expiry_hours: int = _limit(24, 1, 24 * 30, "Hours after which an upload that nobody goes on with goes.")
     uploads_per_account: int = _limit(100, 1, 10_000, "Uploads that one account may have in flight at once.")
     upload_bytes_per_account: int = _limit(
         2**40, 2**20, 2**60, "Bytes of unfinished uploads that one account may have at once."
