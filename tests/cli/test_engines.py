@@ -28,6 +28,24 @@ def machine() -> Iterator[Machine]:
         yield machine
 
 
+@pytest.fixture(scope="module")
+def greeting(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    """Somebody who has loaded the image that greets: packing a whole Python takes seconds, so it is done once."""
+    terminal = Terminal(tmp_path_factory.mktemp("greeting"))
+    terminal("load", "-i", hello("greets").archive(terminal.home))
+    return terminal
+
+
+@pytest.fixture
+def greets(greeting: Terminal, peer: Peer) -> str:
+    """That image in a registry; after the first time nothing is sent."""
+    target = f"{peer.host}/alice/greets:1"
+    greeting("login", peer.host, "-u", "alice", "--password-stdin", typed=PASSWORD)
+    greeting("tag", "greets", target)
+    greeting("push", target)
+    return target
+
+
 @pytest.fixture
 def docker(machine: Machine) -> Engine:
     return machine.docker
@@ -51,17 +69,12 @@ def image_id(said: str) -> str:
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_what_havre_pushed_is_pulled_and_greets(machine: Machine, alice: Terminal, peer: Peer, name: str, tmp_path: Path) -> None:  # fmt: skip
-    image = hello(f"greets-{name}")
-    target = f"{peer.host}/alice/{image.name}:1"
-    alice("load", "-i", image.archive(tmp_path))
-    alice("tag", image.name, target)
-    alice("push", target)
+def test_what_havre_pushed_is_pulled_and_greets(machine: Machine, greets: str, peer: Peer, name: str) -> None:
     engine = machine.client(name)
     assert isinstance(engine, Engine)
     engine.login(peer.host, "alice", PASSWORD).ok()
-    engine.pull(target).ok()
-    assert GREETING in engine.start(target).ok()
+    engine.pull(greets).ok()
+    assert GREETING in engine.start(greets).ok()
 
 
 @pytest.mark.parametrize("name", ["docker", "podman", "buildah"])
@@ -76,6 +89,21 @@ def test_what_engines_pushed_is_pulled_by_havre(machine: Machine, alice: Termina
     assert pulled["digest"] == told
     alice("export", "-o", "files.tar", target)
     assert (alice.home / "files.tar").stat().st_size > 200_000
+
+
+def test_what_havre_packed_is_pulled_by_engines_and_runs(
+    machine: Machine, alice: Terminal, greets: str, peer: Peer, tmp_path: Path
+) -> None:
+    (tmp_path / "app.py").write_text("print('packed on a plain layer')\n")
+    target = f"{peer.host}/alice/packed-on:1"
+    alice("pack", tmp_path, "-t", target, "--base", greets, "--entrypoint", "/usr/bin/python3 /app/app.py")
+    alice("push", target)
+    for name in ("docker", "podman"):
+        engine = machine.client(name)
+        assert isinstance(engine, Engine)
+        engine.login(peer.host, "alice", PASSWORD).ok()
+        engine.pull(target).ok()
+        assert "packed on a plain layer" in engine.start(target).ok()
 
 
 def test_out_of_a_docker_engine_and_back(docker: Engine, marin: Terminal, peer: Peer) -> None:
