@@ -201,7 +201,7 @@ class Config:
     manifest_max: int = _limit(4 * 1024 * 1024, 64 * 1024, 32 * 1024 * 1024, "Largest manifest accepted, in bytes.")
     audit_days: int = _limit(365, 1, 3650, "Days for which the audit trail is kept.")
     undo_days: int = _limit(7, 1, 90, "Days for which a deleted repository can be restored.")
-    gc_hours: int = _limit(24, 0, 7 * 24, "Hours from one collection of unneeded content to the next; 0: none by itself.")
+    gc_hours: int = _limit(24, 0, 7 * 24, "Hours from one collection of content to the next; 0: none by itself.")
     gc_grace_hours: int = _limit(24, 1, 365 * 24, "Hours for which unneeded content stays, in each of two steps.")
     gc_pace: int = _limit(300, 0, 10_000, "Rest after each step of collection, in per cent of the step's time.")
     untagged_days: int = _limit(0, 0, 3650, "Days after which images without a tag are removed; 0: they stay.")

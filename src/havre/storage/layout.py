@@ -10,7 +10,7 @@
         └── <upload id>           the bytes so far, locked while a request writes or finishes them
     (and quarantine/              what a check found damaged, until a person deletes it; nothing reads it)
 
-Both branches lie on one file system, because an upload becomes a blob by a rename. A backup needs ``blobs`` alone.
+Both branches lie on one file system, because an upload becomes a blob by a second name. A backup needs ``blobs`` alone.
 A blob's key, as the rows remember it, is its path below ``blobs``: ``sha256/6c/6c3c…``. No key that is in use is ever
 given out a second time, so that removing one never takes away what another push has just stored.
 """
