@@ -51,7 +51,9 @@ async def test_a_form_that_breaks_a_rule_comes_back(
     assert sentence in reply.text
     assert 'aria-invalid="true"' in reply.text
     assert NEW["password"] not in reply.text
-    assert site.snapshot() == before
+    after = site.snapshot()
+    # (Asking for a name or an address that is taken is counted, so that nobody asks for ever.)
+    assert {table for table in before if before[table] != after[table]} <= {"table login_failures"}
 
 
 async def test_a_closed_registry_says_whom_to_ask(open_site: Callable[..., InProcess]) -> None:
