@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,23 +64,9 @@ def import_(
     output = Output(quiet=quiet, as_json=as_json)
 
     async def work(database: Database, settings: Config) -> Report:
-        from havre.adopt.opening import open_source
-        from havre.cli.importing import watched
-        from havre.storage import open_storage
-
-        options = _options(visibility, dry_run=dry_run, link=link)
-        _check_owner(settings.data)
-        storage = open_storage(settings.storage_url, settings.data)
-        try:
-            found = open_source(source)
-            try:
-                importer = _importer(database, storage, settings, into, rename or [], options)
-                with watched(output) as watch:
-                    return await importer.run(found, watch, repository or [])
-            finally:
-                found.close()
-        finally:
-            storage.close()
+        chosen = _options(visibility, dry_run=dry_run, link=link)
+        make = partial(_importer, database, into=into, renames=rename or [], options=chosen)
+        return await _run(source, repository or [], settings, make, output)
 
     report = run_on_rows(work, data, config)
     _tell(report, output)
@@ -86,10 +74,31 @@ def import_(
         raise typer.Exit(1)
 
 
+async def _run(
+    source: Path, patterns: list[str], settings: Config, make: Callable[[Storage, Config], Importer], output: Output
+) -> Report:
+    from havre.adopt.opening import open_source
+    from havre.cli.importing import watched
+    from havre.storage import open_storage
+
+    _check_owner(settings.data)
+    storage = open_storage(settings.storage_url, settings.data)
+    try:
+        found = open_source(source)
+        try:
+            with watched(output) as watch:
+                return await make(storage, settings).run(found, watch, patterns)
+        finally:
+            found.close()
+    finally:
+        storage.close()
+
+
 def _importer(
     database: Database,
     storage: Storage,
     settings: Config,
+    *,
     into: str,
     renames: list[str],
     options: Options,
