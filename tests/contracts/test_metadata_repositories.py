@@ -1,6 +1,5 @@
 """The contract of RepositoryRows, on each engine."""
 
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

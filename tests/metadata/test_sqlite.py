@@ -81,7 +81,9 @@ async def test_a_failing_unit_does_not_undo_its_neighbours(sqlite: Database, pat
 async def test_when_the_commit_fails_every_unit_of_the_batch_has_failed(sqlite: Database, path: Path) -> None:
     def break_at_commit(rows: Rows) -> None:
         rows.connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
-        rows.connection.exec_driver_sql("INSERT INTO repository_blobs (repository_id, blob_id, linked) VALUES (77, 77, 0)")
+        rows.connection.exec_driver_sql(
+            "INSERT INTO repository_blobs (repository_id, blob_id, linked) VALUES (77, 77, 0)"
+        )
 
     def own_failure(rows: Rows) -> None:
         number_of_uploads(rows)

@@ -144,7 +144,7 @@ async def test_layers_that_can_not_be_read_are_told_and_left_out(site: InProcess
     assert "Layer 2 can not be read, and is left out: it is not a tar file." in texts
     assert "names that lead out of the image, which are left out: ../../etc/passwd" in texts
     french = Visitor(site.app, language="fr")
-    assert "ce n’est pas un fichier tar" in await opened(french, FILES)
+    assert "pas un fichier tar" in await opened(french, FILES)
 
 
 async def test_what_is_no_image_has_no_files(site: InProcess, visitor: Visitor) -> None:

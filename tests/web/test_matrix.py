@@ -34,7 +34,10 @@ ADDRESSES = {
         f"/_/{{repository}}/tags/{{tag}}{rest}": (f"/_/python/tags/latest{rest}",)
         for rest in ("/history", "/manifest", "/manifest.json")
     },
-    "/r/{namespace}/{repository:path}/tags/{tag}/files": ("/r/alice/app/tags/latest/files", "/r/alice/secret/tags/latest/files"),
+    "/r/{namespace}/{repository:path}/tags/{tag}/files": (
+        "/r/alice/app/tags/latest/files",
+        "/r/alice/secret/tags/latest/files",
+    ),
     "/r/{namespace}/{repository:path}/tags/{tag}/files/content": ("/r/alice/secret/tags/latest/files/content?path=x",),
     "/r/{namespace}/{repository:path}/compare": ("/r/alice/app/compare", "/r/alice/secret/compare?from=1.0&to=latest"),
     "/_/{repository}/tags/{tag}/files": ("/_/python/tags/latest/files",),

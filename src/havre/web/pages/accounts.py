@@ -30,7 +30,9 @@ async def sign_up(visit: Visit) -> Response:
     target = local_target(values.get("next", ""))
     try:
         password = repeated_password(visit, values.get("password", ""), values.get("password_again"))
-        user = await visit.app.accounts.sign_up(values.get("name", "").strip(), values.get("email", ""), password, visit.address)
+        user = await visit.app.accounts.sign_up(
+            values.get("name", "").strip(), values.get("email", ""), password, visit.address
+        )
     except FORM_ERRORS as error:
         form, status = visit.again(error, values)
         return visit.page("signup.html", FormPage(form, next=target), status)

@@ -27,7 +27,9 @@ async def create(visit: Visit) -> Response:
             raise InputInvalid(visit.text("That is not the setup code in the server's log."), field="code")
         password = repeated_password(visit, values.get("password", ""), values.get("password_again"))
         name = values.get("name", "").strip()
-        user = await visit.app.accounts.create_first_administrator(name, values.get("email", ""), password, visit.address)
+        user = await visit.app.accounts.create_first_administrator(
+            name, values.get("email", ""), password, visit.address
+        )
     except FORM_ERRORS as error:
         await first_run.announce(visit.app)
         form, status = visit.again(error, values)

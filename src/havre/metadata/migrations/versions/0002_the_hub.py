@@ -284,7 +284,9 @@ def _columns() -> None:
             Column("categories", Text, nullable=False, server_default=text("''"), comment="comma-separated"),
         ],
         "blobs": [Column("condemned", Time, nullable=True, comment="nobody needs it since; see registry.gc")],
-        "repository_blobs": [Column("condemned", Time, nullable=True, comment="nobody needs it since; see registry.gc")],
+        "repository_blobs": [
+            Column("condemned", Time, nullable=True, comment="nobody needs it since; see registry.gc")
+        ],
         "tags": [
             Column("pulls", BigInteger, nullable=False, server_default="0"),
             Column("pulled", Time, nullable=False, server_default="0", comment="the last pull by this tag; 0: never"),
