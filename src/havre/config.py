@@ -231,10 +231,7 @@ class Config:
         60_000, 0, 10**9, "Requests a minute by one account to each worker; 0: any number."
     )
     pulls_per_address: int = _limit(
-        0,
-        0,
-        10**9,
-        "Manifests an address may get in six hours without signing in, from each worker; 0: any number.",
+        0, 0, 10**9, "Manifests an address may get in six hours without signing in, per worker; 0: any number."
     )
     pulls_per_account: int = _limit(
         0, 0, 10**9, "Manifests that one account may get in six hours, from each worker; 0: any number."
