@@ -144,22 +144,29 @@ class Door:
     def __init__(self, port: int) -> None:
         self._port = port
         self._kept: dict[tuple[str, ...], tuple[float, dict[str, str]]] = {}
+        self._asking: dict[tuple[str, ...], asyncio.Lock] = {}
 
     async def headers(self, *repositories: str) -> dict[str, str]:
         """Let a request for these repositories through. Raises Unanswered, also while nobody is let in."""
-        made, found = self._kept.get(repositories, (0.0, {}))
-        if found and time.monotonic() - made < TOKEN_SECONDS:
+        # One asks, the others wait for it: a crowd does not sign in a thousand times at once.
+        async with self._asking.setdefault(repositories, asyncio.Lock()):
+            made, found = self._kept.get(repositories, (0.0, {}))
+            if not found or time.monotonic() - made >= TOKEN_SECONDS:
+                found = await self._ask(repositories)
+                self._kept[repositories] = time.monotonic(), found
             return found
+
+    async def _ask(self, repositories: tuple[str, ...]) -> dict[str, str]:
         scope = "&".join(f"scope=repository:{one}:pull,push,delete" for one in repositories)
         basic = base64.b64encode(f"{ACCOUNT}:{PASSWORD}".encode()).decode()
         line = Line(self._port)
-        answer = await line.ask("GET", f"/auth/token?{scope}", {"Authorization": f"Basic {basic}"})
-        line.close()
+        try:
+            answer = await line.ask("GET", f"/auth/token?{scope}", {"Authorization": f"Basic {basic}"})
+        finally:
+            line.close()
         if answer.status != 200:
             raise Unanswered(f"no token: {answer.status} {answer.body[:200]!r}")
-        bearer = {"Authorization": f"Bearer {json.loads(answer.body)['token']}"}
-        self._kept[repositories] = time.monotonic(), bearer
-        return bearer
+        return {"Authorization": f"Bearer {json.loads(answer.body)['token']}"}
 
 
 def _kill(pid: int) -> None:
