@@ -16,6 +16,9 @@ MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# Test files that run side by side.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
 .PHONY: help install demo run test bench torture soak screenshots fuzz audit lint format lock clean
 
 help: ## List the targets
@@ -31,7 +34,7 @@ run: install ## Serve on http://localhost:5000, with the data in ./data
 
 test: $(VENV)/.installed-dev ## Install what the tests need and run them all (PYTEST_ARGS="-k tags")
 	@scripts/install-test-packages
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure Havre beside its peers (BENCH_ARGS="--quick rates")
 	@scripts/install-test-packages

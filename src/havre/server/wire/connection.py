@@ -52,7 +52,8 @@ class Connection(asyncio.BufferedProtocol):
         self._paused = False
         self._waiters: list[asyncio.Future[None]] = []
         self._stage = Stage.IDLE
-        self._since = worker.now
+        self.since = worker.now
+        """Of this stage: when it began, or when bytes last moved."""
         self._unsent = 0
         self._moved = 0
         self._slow = 0.0
@@ -304,11 +305,11 @@ class Connection(asyncio.BufferedProtocol):
         """Bytes moved, ``count`` of them."""
         self._moved += count
         if self._stage is Stage.EXCHANGE:
-            self._since = self.worker.now
+            self.since = self.worker.now
 
     def _enter(self, stage: Stage) -> None:
         self._stage = stage
-        self._since = self.worker.now
+        self.since = self.worker.now
         self._moved, self._slow = 0, 0.0
 
     def look_at_the_clock(self) -> None:
@@ -318,7 +319,7 @@ class Connection(asyncio.BufferedProtocol):
             self.progressed(max(0, self._unsent - unsent))  # of what was there and what was written since
         self._unsent = unsent
         allowed = self.worker.limits.seconds(self._stage)
-        if self.worker.now - self._since <= allowed and not (slow and self._crawls(allowed)):
+        if self.worker.now - self.since <= allowed and not (slow and self._crawls(allowed)):
             return
         if self._stage is Stage.HEAD:
             self.refuse(408, f"the head of a request has {allowed:g} seconds to arrive")

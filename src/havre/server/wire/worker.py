@@ -155,7 +155,8 @@ class Worker:
     def welcome(self, connection: Connection) -> None:
         """A client has connected."""
         if len(self._connections) >= self.limits.connections:
-            idle = next((one for one in self._connections if one.idle), None)
+            # The longest idle: one that has just come is about to ask for something.
+            idle = min((one for one in self._connections if one.idle), key=lambda one: one.since, default=None)
             if idle is None:
                 self._turn_away(connection)
             else:
