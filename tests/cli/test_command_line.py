@@ -10,7 +10,7 @@ import typer
 
 from havre import cli
 
-SHARED = {"contents", "importing", "manual", "output", "packing", "places", "reference", "remote"}
+SHARED = {"contents", "importing", "manual", "output", "packing", "places", "reference", "remote", "upkeep"}
 """Modules beside the commands: what several of them use, and the page about all."""
 
 

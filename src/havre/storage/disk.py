@@ -113,15 +113,14 @@ class UploadFile:
                 self.close()
                 raise
 
-    def write(self, chunks: Sequence[bytes], hasher: Hasher) -> None:
-        """Hash ``chunks`` and write them to the end.
+    def write(self, piece: bytes | bytearray, hasher: Hasher) -> None:
+        """Hash ``piece`` and write it to the end.
 
         If the disk refuses, the file is cut back to where it was opened, and every later call raises the same: a
         piece after a lost one would make a hole.
         """
         if self._failure:
             raise self._failure
-        piece = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         hasher.update(piece)
         try:
             with memoryview(piece) as view:

@@ -210,28 +210,33 @@ class _Writer:
         self._threads = threads
         self._file = file
         self._hasher = hasher
-        self._chunks: list[bytes] = []
-        self._size = 0
+        self._piece = bytearray()
         self._job: Future[None] | None = None
 
     async def add(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        self._chunks.append(chunk)
-        self._size += len(chunk)
-        if self._size >= WRITE_PIECE:
-            await self._hand_over()
+        if len(chunk) >= WRITE_PIECE and not self._piece:
+            await self._hand_over(chunk)
+            return
+        self._piece += chunk
+        if len(self._piece) >= WRITE_PIECE:
+            await self._flush_piece()
 
     async def flush(self) -> None:
         """Write what is still in memory, and wait until everything is written."""
-        if self._chunks:
-            await self._hand_over()
+        if self._piece:
+            await self._flush_piece()
         await self._settle()
 
-    async def _hand_over(self) -> None:
+    async def _flush_piece(self) -> None:
         # Settled first: if this is cancelled, the piece is still there and the bytes stay in order.
         await self._settle()
-        chunks, self._chunks, self._size = self._chunks, [], 0
-        self._job = self._threads.start(self._file.write, chunks, self._hasher)
+        piece, self._piece = self._piece, bytearray()
+        await self._hand_over(piece)
+
+    async def _hand_over(self, piece: bytes | bytearray) -> None:
+        await self._settle()
+        self._job = self._threads.start(self._file.write, piece, self._hasher)
 
     async def _settle(self) -> None:
         if self._job:

@@ -30,7 +30,8 @@ class Bench:
     """What builds and looks at trees, over one database and blobs in memory."""
 
     def __init__(self, database: Database) -> None:
-        self.database, self.clock, self.blobs = database, TestClock(), MemoryBlobs()
+        self.database, self.clock = database, TestClock()
+        self.blobs = MemoryBlobs(self.clock)
         self.jobs = Jobs(database, self.clock)
         self.builder = Builder(database, self.blobs, Workshop(), self.jobs, self.clock)
         self.work = Work(self.jobs, self.builder.handlers, self.builder.forget)
