@@ -5,6 +5,7 @@ the fault lasts, clients push, move tags, delete and pull; then everything is co
 """
 
 import asyncio
+import os
 import shutil
 import subprocess
 import time
@@ -162,7 +163,7 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
 def test_a_disk_that_is_full_and_then_is_not(tmp_path: Path) -> None:
     require_root()
     data = tmp_path / "full/data"
-    with small_disk(data, "120m"):
+    with small_disk(data, "1g"):
         patient = Patient(data.parent)
         try:
             filler = data / "filler"
@@ -170,7 +171,8 @@ def test_a_disk_that_is_full_and_then_is_not(tmp_path: Path) -> None:
 
             class Full(Fault):
                 def begin(self) -> None:
-                    filler.write_bytes(bytes(shutil.disk_usage(data).free - 300_000))
+                    with filler.open("r+b") as file:
+                        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(data).free - 300_000)
 
                 def end(self) -> None:
                     filler.unlink()

@@ -39,7 +39,7 @@ class Bench:
 
     async def layer(self, content: bytes) -> Digest:
         digest = Digest.of(content)
-        self.blobs.keep(digest, content)
+        self.blobs.keep([digest], content)
         record = BlobRecord(digest, len(content), digest)
         await self.database.write(lambda rows: rows.blobs.add(record, 1))
         return digest
