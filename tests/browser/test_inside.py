@@ -46,9 +46,7 @@ def test_from_the_image_to_a_text(
     expect(files.get_by_role("link", name="usr/")).to_be_visible(timeout=BUILT)
     for name in ("opt/", "app/", "README.txt"):
         files.get_by_role("link", name=name, exact=True).click()
-    expect(page.get_by_role("group", name="Content of README.txt")).to_have_text(
-        "Ça marche: <b>text</b>, not markup\n"
-    )
+    expect(page.get_by_role("group", name="Content of README.txt")).to_have_text("Ça marche: <b>text</b>, not markup\n")
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     with page.expect_download() as caught:
         page.get_by_role("link", name="Download").click()
