@@ -2,7 +2,6 @@
 
 import asyncio
 import multiprocessing
-import re
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -81,9 +80,8 @@ async def test_stop_iteration_does_not_leave_the_caller_waiting(database: Databa
 
 
 async def test_a_read_can_not_write(database: Database) -> None:
-    with pytest.raises((DBAPIError, Unavailable)) as refused:
+    with pytest.raises(DBAPIError, match=r"(?i)read-?only"):
         await database.read(upload("one"))
-    assert re.search("read-?only", str(refused.value.__cause__), re.IGNORECASE)
     assert await database.read(number_of_uploads) == 0
 
 

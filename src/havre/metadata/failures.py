@@ -29,6 +29,13 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CONFLICTS
 
 
+def wrote_in_a_read(error: Exception) -> bool:
+    """Of what a read raised: did our own unit of work write, rather than the disk fail? That is no refusal for now."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    # Circumstances of a disk that can not be written to stand in the higher bytes.
+    return isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY
+
+
 def translated(error: Exception) -> Exception:
     """StorageFull or Unavailable if the database has no room or can not answer, else ``error`` itself.
 

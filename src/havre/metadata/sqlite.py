@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from havre.metadata.engine import Database
-from havre.metadata.failures import DATABASE_ERRORS, translated, unavailable
+from havre.metadata.failures import DATABASE_ERRORS, translated, unavailable, wrote_in_a_read
 from havre.metadata.rows import Rows
 from havre.metadata.sqlite_connection import database_file, driver, make_engine
 from havre.metadata.sqlite_writer import Writer
@@ -76,6 +76,8 @@ class SQLiteDatabase(Database):
             raw.execute("BEGIN")
             return work(self._rows)
         except DATABASE_ERRORS as error:
+            if wrote_in_a_read(error):
+                raise
             raise translated(error) from error
         finally:
             raw.commit()

@@ -528,6 +528,11 @@ def test_an_idle_connection_makes_room_for_a_new_one(server: Oddities) -> None:
     with server.connect() as wire:
         wire.send(EMPTY)
         assert wire.answer()[0] == 204
+    # It was the one that came first, and no other.
+    assert idle[0].rest() == b""
+    for one in idle[1:]:
+        one.send(EMPTY)
+        assert one.answer()[0] == 204
     for one in idle:
         one.reset()
 

@@ -67,7 +67,8 @@ class Worker:
         """The Date header, with the end of a head."""
         self._certificate = certificate
         self._listener = listener
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, None] = {}
+        """In the order in which they came."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: deque[tuple[float, Connection, Exchange]] = deque()
         self._turned_away = 0
@@ -161,11 +162,11 @@ class Worker:
                 self._turn_away(connection)
             else:
                 idle.shut()
-        self._connections.add(connection)
+        self._connections[connection] = None
 
     def farewell(self, connection: Connection) -> None:
         """It is gone."""
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
