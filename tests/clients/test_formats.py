@@ -34,7 +34,10 @@ def test_a_manifest_keeps_the_form_it_was_pushed_in(alice: Desk, elsewhere: Mach
 
 @podman
 def test_an_image_of_zstd_chunks_is_pulled_by_the_chunk_and_runs(alice: Desk, stranger: Desk) -> None:
-    publish_in_chunks(alice, replace(python_hello_world(), name="zstd-chunked"))
+    # Content that podman has from no other image, or there would be nothing left to ask for.
+    fresh = layer({f"part-{n}": noise(f"zstd-chunked {n}", 10_000) for n in range(4)})
+    greeting = python_hello_world()
+    publish_in_chunks(alice, replace(greeting, name="zstd-chunked", layers=(*greeting.layers, fresh)))
     with alice.hub.wire.watched() as traffic:
         stranger.pull("zstd-chunked", of=alice.person).ok()
     assert any("," in each.range for each in traffic.parts)

@@ -41,6 +41,35 @@ exec setpriv --reuid=nobody --regid=nogroup --clear-groups --no-new-privs --inh-
 """Makes everything read-only but its first argument, and runs the others as an account that owns nothing."""
 
 
+REACHABLE = """
+set -e
+mount --make-rprivate /
+kept=/mnt
+mount -t tmpfs none "$kept"
+for place in $PLACES; do mkdir -p "$kept$place" && mount --bind "$place" "$kept$place"; done
+for private in $PRIVATE; do mount -t tmpfs -o mode=755 none "$private"; done
+for place in $PLACES; do mkdir -p "$place" && mount --bind "$kept$place" "$place"; done
+exec "$@"
+"""
+"""Runs its arguments where everyone may enter the folders on the way to Python, such as root's home."""
+
+
+def within_reach() -> list[str]:
+    """What to start a server with so that other accounts can read its Python; nothing where they can already."""
+    places = [Path(sys.base_prefix), Path(sys.prefix), Path(__file__).parents[2]]
+    ways = {place: next((each for each in reversed(place.parents) if not open_to_all(each)), None) for place in places}
+    hidden = {place: way for place, way in ways.items() if way is not None}
+    if not hidden:
+        return []
+    told = {"PLACES": hidden, "PRIVATE": set(hidden.values())}
+    words = [f"{name}={' '.join(map(str, paths))}" for name, paths in told.items()]
+    return ["env", *words, "unshare", "-m", "sh", "-c", REACHABLE, "sh"]
+
+
+def open_to_all(folder: Path) -> bool:
+    return bool(folder.stat().st_mode & 0o001)
+
+
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder that other accounts can reach, with the people's data in it."""
@@ -97,6 +126,7 @@ def test_root_opens_the_door_and_steps_down(place: Path):
     chain, key = certificate(place)
     key.chmod(0o600)
     server = HavreProcess(place, scheme="https", tls_certificate=str(chain), tls_key=str(key), user=USER, workers="2")
+    server.before = within_reach()
     data_with_people(server.data)
     give(server.data)
     account = pwd.getpwnam(USER)
@@ -118,9 +148,20 @@ def test_root_opens_the_door_and_steps_down(place: Path):
 
 def test_a_new_data_folder_belongs_to_who_serves(place: Path):
     server = HavreProcess(place, user=USER, workers="1")
+    server.before = within_reach()
     with server:
         assert server.data.owner() == USER
         assert server.data.stat().st_mode & 0o077 == 0
+
+
+def test_who_can_not_read_python_is_refused_at_the_start(place: Path):
+    hidden = place / "hidden"
+    hidden.mkdir(mode=0o700)
+    server = HavreProcess(place, user=USER, workers="1")
+    server.before = [*within_reach(), "env", f"PYTHONPATH={hidden}"]
+    process = server.spawn()
+    assert process.wait(30) != 0
+    assert f"that account can not read {hidden}" in server.log_tail()
 
 
 @pytest.mark.parametrize(
@@ -134,7 +175,7 @@ def test_accounts_that_can_not_serve(tmp_path: Path, user: str, words: str):
 def test_only_root_becomes_someone_else(tmp_path: Path):
     require_root()
     code = (
-        "import os; from pathlib import Path; os.setuid(1); from havre.server.privileges import drop\n"
+        "import os; from pathlib import Path; from havre.server.privileges import drop; os.setuid(1)\n"
         "try: drop('nobody', Path('/nowhere'))\nexcept Exception as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -149,7 +190,7 @@ def test_nothing_is_written_but_the_data(place: Path):
     server = HavreProcess(place, workers="2")
     data_with_people(server.data)
     give(server.data)
-    server.before = ["unshare", "-m", "sh", "-c", READ_ONLY, "sh", str(server.data)]
+    server.before = [*within_reach(), "unshare", "-m", "sh", "-c", READ_ONLY, "sh", str(server.data)]
     with server:
         push_and_pull(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30))
         for process in processes(server):

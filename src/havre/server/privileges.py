@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from havre.errors import ConfigError
 def drop(user: str, data: Path) -> None:
     """Become ``user``, to whom a new ``data`` folder is given. Nothing happens if we are that user already.
 
-    Raises ConfigError if there is no such account, if it is root, or if we are neither root nor that account.
+    Raises ConfigError if there is no such account, if it is root, if we are neither root nor that account, or if that
+    account can not read Python and Havre.
     """
     try:
         account = pwd.getpwnam(user)
@@ -32,12 +34,24 @@ def drop(user: str, data: Path) -> None:
     if not data.exists():
         data.mkdir(mode=0o700, parents=True)
         os.chown(data, account.pw_uid, account.pw_gid)
+    modules = [place for place in sys.path if os.path.exists(place)]  # noqa: PTH110 (entries need not be paths)
     os.initgroups(account.pw_name, account.pw_gid)
     os.setgid(account.pw_gid)
     os.setuid(account.pw_uid)
     if 0 in {*os.getresuid(), *os.getresgid()}:
         raise ConfigError(f"user is {user!r}, but this process could not become it for good")
     os.environ["HOME"] = account.pw_dir
+    _check_reach(user, modules)
+
+
+def _check_reach(user: str, places: list[str]) -> None:
+    # An interpreter in root's home would fail at the first module not loaded yet, in the middle of a request.
+    for place in places:
+        if not os.access(place, os.R_OK):
+            raise ConfigError(
+                f"user is {user!r}, but that account can not read {place}, where a part of Havre's Python is: "
+                "install Havre with a Python that everyone on this machine can read, for example the system's"
+            )
 
 
 @dataclass(frozen=True, slots=True)
