@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from havre.errors import BlobUnknown
 from havre.metadata.repositories import visible
 from havre.metadata.schema import blobs, repositories, repository_blobs
-from havre.metadata.statements import insert, insert_new
+from havre.metadata.statements import insert_for, insert_new
 from havre.oci.digest import Digest
 from havre.registry.records import BlobRecord, Instant, Viewer
 
@@ -49,6 +50,15 @@ _UNLINK = delete(repository_blobs).where(
 _SLICE = 500
 
 
+@cache
+def _link(engine: str) -> Any:
+    return insert_for(engine, repository_blobs).on_conflict_do_update(
+        index_elements=[repository_blobs.c.repository_id, repository_blobs.c.blob_id],
+        set_={"condemned": None},
+        where=repository_blobs.c.condemned.is_not(None),
+    )
+
+
 def _blob(row: Sequence[Any] | None) -> BlobRecord | None:
     return BlobRecord(Digest(row[0]), *row[1:]) if row else None
 
@@ -69,10 +79,9 @@ class BlobRows:
 
     def add(self, blob: BlobRecord, at: Instant, instead_of: str = "") -> BlobRecord:
         """Remember content; returns the record that stands: the first one, unless its key is ``instead_of``."""
-        self._connection.execute(
-            insert_new(self._connection, blobs),
-            {"digest": blob.digest, "size": blob.size, "storage_key": blob.key, "created": at},
-        )
+        values = {"digest": blob.digest, "size": blob.size, "storage_key": blob.key, "created": at}
+        if self._connection.execute(insert_new(self._connection, blobs), values).rowcount > 0:
+            return blob
         if instead_of:
             values = {"this": blob.digest, "lost": instead_of, "key": blob.key, "bytes": blob.size}
             self._connection.execute(_REPLACE, values)
@@ -87,15 +96,8 @@ class BlobRows:
             raise BlobUnknown(f"there is no content {digest}", detail={"digest": digest})
         if known[2] is not None:
             self._connection.execute(_ACQUIT_CONTENT, {"blob_id": known[0]})
-        statement = insert(self._connection, repository_blobs)
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[repository_blobs.c.repository_id, repository_blobs.c.blob_id],
-                set_={"condemned": None},
-                where=repository_blobs.c.condemned.is_not(None),
-            ),
-            {"repository_id": repository_id, "blob_id": known[0], "size": known[1], "linked": at},
-        )
+        values = {"repository_id": repository_id, "blob_id": known[0], "size": known[1], "linked": at}
+        self._connection.execute(_link(self._connection.dialect.name), values)
 
     def acquit(self, repository_id: int, digests: Collection[Digest]) -> None:
         """Somebody needs these: those that the repository links and that were condemned are so no more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, func
@@ -14,12 +15,22 @@ FOLD = "havre_fold"
 
 def insert_new(connection: Connection, table: Table) -> Any:
     """An INSERT that does nothing if a unique constraint says that the row is there already."""
-    return insert(connection, table).on_conflict_do_nothing()
+    return _insert_new(connection.dialect.name, table)
 
 
 def insert(connection: Connection, table: Table) -> Any:
     """An INSERT of this engine's dialect, which knows ON CONFLICT. Typed Any: the two dialects share no base class."""
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    return insert_for(connection.dialect.name, table)
+
+
+def insert_for(engine: str, table: Table) -> Any:
+    """The same, for a statement that is put together once and kept: that takes longer than to run it."""
+    return (sqlite if engine == "sqlite" else postgresql).insert(table)
+
+
+@cache
+def _insert_new(engine: str, table: Table) -> Any:
+    return insert_for(engine, table).on_conflict_do_nothing()
 
 
 def contains(connection: Connection, column: ColumnElement[str], text: str) -> ColumnElement[bool]:

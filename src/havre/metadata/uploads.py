@@ -39,7 +39,9 @@ _EXPIRED = (
 _KNOWN = select(uploads.c.id).where(uploads.c.id.in_(bindparam("upload_ids", expanding=True)))
 _SIZE = case((uploads.c.received > uploads.c.size, uploads.c.received), else_=uploads.c.size)
 _WEIGH = select(func.coalesce(func.sum(_SIZE), 0))
-_COUNT = select(func.count()).select_from(uploads)
+_ADD = uploads.insert()
+_COUNT = select(func.count()).select_from(uploads).where(uploads.c.user_id == bindparam("user_id"))
+_COUNT_NOBODYS = select(func.count()).select_from(uploads).where(uploads.c.user_id.is_(None))
 
 # Ids in one statement; both engines allow more.
 _SLICE = 500
@@ -72,7 +74,7 @@ class UploadRows:
     def add(self, upload: UploadRecord) -> None:
         """Remember a new upload."""
         self._connection.execute(
-            uploads.insert(),
+            _ADD,
             {
                 "id": upload.id,
                 "repository": upload.repository,
@@ -116,7 +118,9 @@ class UploadRows:
 
     def count(self, user_id: int | None) -> int:
         """How many uploads this account has in flight; None counts those of nobody."""
-        return self._connection.execute(_COUNT.where(uploads.c.user_id == user_id)).scalar_one()
+        if user_id is None:
+            return self._connection.execute(_COUNT_NOBODYS).scalar_one()
+        return self._connection.execute(_COUNT, {"user_id": user_id}).scalar_one()
 
     def weigh(self, user_id: int | None, but: str) -> int:
         """Bytes that this account's uploads have, as far as is known, without the upload ``but``."""
