@@ -21,6 +21,7 @@ from tests.support.server import HavreProcess, free_port
 
 ACCOUNT, PASSWORD = "alice", "correct horse 9"
 STARTING = 20.0
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 OPENSSL_CERTIFICATE = [
     *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"),
@@ -170,7 +171,10 @@ class Distribution(_Program):
 
 
 class Nginx(_Program):
-    """nginx with sendfile, serving a folder: how fast this machine can give out files."""
+    """nginx with sendfile, serving a folder: how fast this machine can give out files.
+
+    A folder laid out as the addresses of ``/v2/`` is a registry that clients can pull from.
+    """
 
     name = "nginx"
 
@@ -184,7 +188,8 @@ class Nginx(_Program):
         (folder / "nginx.conf").write_text(
             f"daemon off; worker_processes 2; user root; pid {folder}/pid; error_log {folder}/error.log;\n"
             f"events {{}}\nhttp {{ {temporary} access_log {folder}/access.log; sendfile on; tcp_nopush on;\n"
-            f"server {{ {listen}; {keys} root {root}; }} }}\n"
+            f"server {{ {listen}; {keys} root {root}; default_type application/octet-stream;\n"
+            f"location ~ /manifests/ {{ types {{}} default_type {MANIFEST}; }} }} }}\n"
         )
 
     def command(self) -> list[str]:
