@@ -281,6 +281,19 @@ def remove_unless_busy(path: Path, before: float = float("inf")) -> int | None:
     return status.st_size
 
 
+def renew(path: Path, at: float) -> bool:
+    """Date a file as of ``at``, so that ``remove_unless_busy`` leaves it alone; False if it is gone or somebody holds it."""
+    try:
+        descriptor = open_locked(path, create=False)
+    except (UploadBusy, FileNotFoundError):
+        return False
+    try:
+        os.utime(descriptor, (at, at))
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def remove_all(paths: Sequence[Path], before: float = float("inf")) -> list[int | None]:
     """Each as ``remove_unless_busy``."""
     return [remove_unless_busy(path, before) for path in paths]
