@@ -14,7 +14,20 @@ from havre.errors import BlobUnknown, ClientGone, TooLarge, Unavailable, UploadB
 from havre.oci.digest import Digest, Hasher
 from havre.oci.ranges import ByteRange
 from havre.registry.ports import LocalFile
-from tests.storage.parts import EDGES, HOUR, Stores, TurnedClock, body, content, cut, in_memory, joined, on_files, torn
+from tests.storage.parts import (
+    EDGES,
+    HOUR,
+    Stores,
+    TurnedClock,
+    append,
+    body,
+    content,
+    cut,
+    in_memory,
+    joined,
+    on_files,
+    torn,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -89,7 +102,7 @@ async def test_a_gap_is_refused(stores: Stores, stored: bytes) -> None:
     if stored:
         await stores.append("u1", 0, stored)
     with pytest.raises(UploadInvalid, match=f"^{len(stored)} bytes of the upload u1 are stored, not 10"):
-        await stores.uploads.append("u1", 10, body(b"tail"), Hasher())
+        await append(stores.uploads, "u1", 10, body(b"tail"), Hasher())
     assert await stores.append("u1", len(stored), b"d") == len(stored) + 1
     assert await stores.stored("u1", len(stored) + 1) == stored + b"d"
 
@@ -100,7 +113,7 @@ async def test_what_arrived_before_the_client_left_is_kept(stores: Stores, size:
     await stores.append("u1", 0, b"before")
     hasher = Hasher()
     with pytest.raises(ClientGone):
-        await stores.uploads.append("u1", 6, torn(*cut(data, 50_000)), hasher)
+        await append(stores.uploads, "u1", 6, torn(*cut(data, 50_000)), hasher)
     assert hasher.size == size
     assert hasher.digest() == Digest.of(data)
     assert await stores.append("u1", 6 + size, b"after") == 6 + size + 5
@@ -115,7 +128,7 @@ async def test_a_hasher_with_a_limit_ends_the_append(stores: Stores) -> None:
             super().update(data)
 
     with pytest.raises(TooLarge):
-        await stores.uploads.append("u1", 0, body(b"0123456", b"789ab"), hasher := Limited())
+        await append(stores.uploads, "u1", 0, body(b"0123456", b"789ab"), hasher := Limited())
     stores.used.add("u1")
     assert await stores.append("u1", hasher.size, b"x") == hasher.size + 1
 
@@ -123,10 +136,10 @@ async def test_a_hasher_with_a_limit_ends_the_append(stores: Stores) -> None:
 async def test_one_writer_at_a_time(stores: Stores) -> None:
     stores.used.add("u1")
     gate = Gate(b"first ")
-    writing = asyncio.create_task(stores.uploads.append("u1", 0, aiter(gate), Hasher()))
+    writing = asyncio.create_task(append(stores.uploads, "u1", 0, aiter(gate), Hasher()))
     await gate.entered.wait()
     with pytest.raises(UploadBusy, match="another request is writing to the upload u1"):
-        await stores.uploads.append("u1", 0, body(b"second"), Hasher())
+        await append(stores.uploads, "u1", 0, body(b"second"), Hasher())
     with pytest.raises(UploadBusy):
         await stores.uploads.finish("u1", Digest.of(b"first "), 6)
     assert await stores.append("u2", 0, b"another upload is free") == 22
@@ -139,7 +152,7 @@ async def test_a_cancelled_append_frees_the_upload_and_leaves_no_hole(stores: St
     stores.used.add("u1")
     data = content(3_000_000)
     gate, hasher = Gate(data), Hasher()
-    writing = asyncio.create_task(stores.uploads.append("u1", 0, aiter(gate), hasher))
+    writing = asyncio.create_task(append(stores.uploads, "u1", 0, aiter(gate), hasher))
     await gate.entered.wait()
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -207,12 +220,12 @@ async def test_a_discarded_upload_is_forgotten(stores: Stores) -> None:
     with pytest.raises(UploadUnknown):
         await stores.stored("u1", 3)
     with pytest.raises(UploadInvalid):
-        await stores.uploads.append("u1", 3, body(b"d"), Hasher())
+        await append(stores.uploads, "u1", 3, body(b"d"), Hasher())
 
 
 async def test_discarding_under_a_writer(stores: Stores) -> None:
     gate = Gate(b"first ")
-    writing = asyncio.create_task(stores.uploads.append("u1", 0, aiter(gate), Hasher()))
+    writing = asyncio.create_task(append(stores.uploads, "u1", 0, aiter(gate), Hasher()))
     await gate.entered.wait()
     await stores.uploads.discard("u1")
     gate.release.set()
@@ -246,7 +259,7 @@ async def test_an_upload_in_use_is_not_stale(stores: Stores) -> None:
 
     stores.used.add("u1")
     gate = Gate(b"first ")
-    writing = asyncio.create_task(stores.uploads.append("u1", 0, aiter(gate), Hasher()))
+    writing = asyncio.create_task(append(stores.uploads, "u1", 0, aiter(gate), Hasher()))
     await gate.entered.wait()
     stores.clock.now += 2 * HOUR
     assert await stores.uploads.stale(none) == 0

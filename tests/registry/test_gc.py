@@ -9,7 +9,7 @@ from havre.registry.gc import COLLECT, COLLECT_KEY, STAGES, Collector, GarbageRu
 from havre.registry.holds import BACKUP, BACKUP_KEY
 from havre.registry.job_ports import State
 from havre.registry.why import why
-from tests.storage.parts import body
+from tests.storage.parts import append, body
 from tests.support import documents
 from tests.support.documents import OCI_INDEX, OCI_MANIFEST, descriptor, digest_of
 from tests.support.inprocess import Caller, InProcess
@@ -188,7 +188,7 @@ async def test_nothing_goes_while_a_backup_copies(alice: Caller, inside: InProce
 
 async def test_strays_of_a_crash_are_swept(inside: InProcess) -> None:
     uploads = inside.app.storage.uploads
-    await uploads.append("lost", 0, body(b"stored, and never committed"), Hasher())
+    await append(uploads, "lost", 0, body(b"stored, and never committed"), Hasher())
     await uploads.finish("lost", Digest.of(b"stored, and never committed"), 27)
     assert (await collect(inside)).freed == 0
     inside.clock.forward(hours=2)

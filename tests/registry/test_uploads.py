@@ -63,6 +63,18 @@ async def test_another_worker_closes_it(uploads: Uploads, other: Uploads, begun:
     assert (blob.digest, blob.size) == (Digest.of(CONTENT, algorithm), len(CONTENT))
 
 
+async def test_who_comes_late_writes_over_nothing(
+    uploads: Uploads, other: Uploads, begun: UploadRecord, inside: InProcess
+):
+    await uploads.append(begun, body(CONTENT))
+    with pytest.raises(UploadBusy, match="changed by another request"):
+        await other.append(begun, body(bytes(len(CONTENT))))  # it read the row before the first one changed it
+    with pytest.raises(UploadBusy, match="changed by another request"):
+        await other.finish(begun, Digest.of(bytes(10)), body(bytes(10)))
+    blob = await uploads.finish(await uploads.get(APP, begun.id), Digest.of(CONTENT))
+    assert await inside.app.blobs.read_whole(blob, len(CONTENT)) == CONTENT
+
+
 async def test_workers_take_turns(uploads: Uploads, other: Uploads, begun: UploadRecord, inside: InProcess):
     step = len(CONTENT) // 8
     for number in range(8):

@@ -19,7 +19,7 @@ from havre.errors import HavreError
 from havre.oci.digest import Digest, Hasher
 from havre.oci.ranges import ByteRange
 from havre.storage import Storage, open_storage
-from tests.storage.parts import body, content, cut, joined
+from tests.storage.parts import append, body, content, cut, joined
 
 ENTRY = [sys.executable, "-m", "tests.storage.child"]
 
@@ -45,14 +45,14 @@ async def announced() -> AsyncIterator[bytes]:
 
 
 async def push(storage: Storage, upload: str, data: bytes) -> str:
-    await storage.uploads.append(upload, 0, body(*cut(data, 65_536)), Hasher())
+    await append(storage.uploads, upload, 0, body(*cut(data, 65_536)), Hasher())
     return await storage.uploads.finish(upload, Digest.of(data), len(data))
 
 
 async def act(storage: Storage, action: str, *words: str) -> object:
     match action, words:
         case "append", (upload, offset):
-            return await storage.uploads.append(upload, int(offset), announced(), Hasher())
+            return await append(storage.uploads, upload, int(offset), announced(), Hasher())
         case "push", (upload,):
             return await push(storage, upload, b"".join([chunk async for chunk in standard_input()]))
         case "finish", (upload,):

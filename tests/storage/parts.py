@@ -70,6 +70,12 @@ class TurnedClock:
         return self.now
 
 
+async def append(uploads: UploadStore, upload: str, offset: int, body: AsyncIterator[bytes], hasher: Hasher) -> int:
+    """Append as a request does that finds the upload as it expected."""
+    async with uploads.hold(upload, offset) as held:
+        return await held.append(body, hasher)
+
+
 @dataclass
 class Stores:
     """One backend under test; ``used`` and ``keys`` are what the test put there."""
@@ -84,7 +90,7 @@ class Stores:
         """Append and check that the hasher was fed what was written."""
         self.used.add(upload)
         hasher = Hasher()
-        size = await self.uploads.append(upload, offset, body(*chunks), hasher)
+        size = await append(self.uploads, upload, offset, body(*chunks), hasher)
         assert hasher.size == sum(map(len, chunks))
         assert hasher.digest() == Digest.of(b"".join(chunks))
         return size

@@ -17,6 +17,7 @@ from havre.storage import open_storage
 from tests.storage.parts import (
     Stores,
     TurnedClock,
+    append,
     body,
     content,
     cut,
@@ -83,7 +84,7 @@ async def test_a_full_disk_cuts_back_and_goes_on(tmp_path: Path) -> None:
 async def test_a_client_that_leaves_while_the_disk_is_full(tmp_path: Path) -> None:
     with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=1m", "none") as root, opened(root) as stores:
         with pytest.raises(StorageFull) as caught:
-            await stores.uploads.append("u1", 0, torn(content(MIB + 1)[:-1], b"x"), Hasher())
+            await append(stores.uploads, "u1", 0, torn(content(MIB + 1)[:-1], b"x"), Hasher())
         assert isinstance(caught.value.__context__, ClientGone | OSError)
         assert (root / "uploads/u1").stat().st_size == 0
 
@@ -254,7 +255,7 @@ async def test_memory_does_not_grow_with_the_layer(stores: Stores) -> None:
 
     tracemalloc.start()
     try:
-        size = await stores.uploads.append("u1", 0, layer(), Hasher())
+        size = await append(stores.uploads, "u1", 0, layer(), Hasher())
         _, appending = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
         async for piece in stores.uploads.read("u1", size):
@@ -274,7 +275,7 @@ async def test_tiny_chunks_do_not_pile_up(stores: Stores) -> None:
 
     tracemalloc.start()
     try:
-        assert await stores.uploads.append("u1", 0, drops(), Hasher()) == 500_000
+        assert await append(stores.uploads, "u1", 0, drops(), Hasher()) == 500_000
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -290,7 +291,7 @@ async def test_cancelled_at_any_moment(tmp_path: Path, turns: int) -> None:
     stores = Stores(storage.blobs, storage.uploads, clock)
     for upload in ("once", "twice"):
         hasher = Hasher()
-        writing = asyncio.create_task(stores.uploads.append(upload, 0, body(*cut(data, 300_000)), hasher))
+        writing = asyncio.create_task(append(stores.uploads, upload, 0, body(*cut(data, 300_000)), hasher))
         await loop_turned(turns)
         writing.cancel()
         if upload == "twice":

@@ -9,7 +9,7 @@ import pytest
 from havre.errors import ConfigError
 from havre.oci.digest import Digest, Hasher
 from havre.storage import open_storage
-from tests.storage.parts import body, run
+from tests.storage.parts import append, body, run
 from tests.support.requirements import require, require_root
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +24,7 @@ def test_the_data_folder_is_the_default(tmp_path: Path, url: str) -> None:
 @pytest.mark.parametrize("host", ["", "localhost"])
 async def test_a_folder_of_its_own(tmp_path: Path, host: str) -> None:
     storage = open_storage(f"file://{host}{tmp_path}/with%20space/deep", tmp_path / "data")
-    await storage.uploads.append("u1", 0, body(b"hello"), Hasher())
+    await append(storage.uploads, "u1", 0, body(b"hello"), Hasher())
     key = await storage.uploads.finish("u1", Digest.of(b"hello"), 5)
     storage.close()
     assert (tmp_path / "with space/deep/blobs" / key).read_bytes() == b"hello"
@@ -57,8 +57,8 @@ def modes(root: Path) -> list[int]:
 
 async def test_files_are_not_for_everyone(tmp_path: Path) -> None:
     storage = open_storage("", tmp_path)
-    await storage.uploads.append("u1", 0, body(b"hello"), Hasher())
-    await storage.uploads.append("u2", 0, body(b"hello"), Hasher())
+    await append(storage.uploads, "u1", 0, body(b"hello"), Hasher())
+    await append(storage.uploads, "u2", 0, body(b"hello"), Hasher())
     await storage.uploads.finish("u1", Digest.of(b"hello"), 5)
     storage.close()
     assert {mode & 0o027 for mode in modes(tmp_path)} == {0}

@@ -13,7 +13,7 @@ from havre.errors import UploadBusy, UploadInvalid
 from havre.oci.digest import Digest, Hasher
 from havre.storage import open_storage
 from tests.storage.child import ENTRY
-from tests.storage.parts import Stores, TurnedClock, body, content, files_below
+from tests.storage.parts import Stores, TurnedClock, append, body, content, files_below
 from tests.support.requirements import require
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +63,7 @@ async def test_one_writer_among_processes(tmp_path: Path, stores: Stores) -> Non
         other.stdin.flush()
         assert other.stdout.readline() == b"writing\n"
         with pytest.raises(UploadBusy):
-            await stores.uploads.append("u1", 0, body(b"mine"), Hasher())
+            await append(stores.uploads, "u1", 0, body(b"mine"), Hasher())
         with pytest.raises(UploadBusy):
             await stores.uploads.finish("u1", Digest.of(b""), 0)
         other.stdin.write(b"there")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from havre.metadata import Database, Rows
-from havre.oci.digest import Digest, Hasher
+from havre.oci.digest import Digest
 from havre.oci.ranges import ByteRange
-from havre.registry.ports import BlobStore, Elsewhere, LocalFile, Swept, UploadStore
+from havre.registry.ports import BlobStore, Elsewhere, HeldUpload, LocalFile, Swept, UploadStore
 
 T = TypeVar("T")
 
@@ -136,8 +137,8 @@ class TurnedUploads:
     def __init__(self, uploads: UploadStore, turns: Turns) -> None:
         self._uploads, self._turns = uploads, turns
 
-    async def append(self, upload_id: str, offset: int, body: AsyncIterator[bytes], hasher: Hasher) -> int:
-        return await self._uploads.append(upload_id, offset, body, hasher)
+    def hold(self, upload_id: str, offset: int) -> AbstractAsyncContextManager[HeldUpload]:
+        return self._uploads.hold(upload_id, offset)
 
     def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
         return self._uploads.read(upload_id, size)

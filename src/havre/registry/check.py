@@ -191,6 +191,8 @@ class Check:
             if self._touch and await self._store.quarantine(stored.key, found.mark):
                 done.append("set aside")
         copy = await self._good_copy(stored)
+        if copy is not None and self._repair and not await self._store.renew(copy):
+            copy = None  # collected as a stray meanwhile
         tags = await self._hurt(stored.digest) if copy is None else ()
         repaired = False
         if self._repair and copy is not None:

@@ -34,6 +34,12 @@ class BlobChecks(Protocol):
     async def copies(self, digest: Digest) -> Sequence[str]:
         """All keys under which content of this digest may lie."""
 
+    async def renew(self, key: str) -> bool:
+        """What lies under ``key`` is as new from now on, so that nobody takes it for a stray before a row names it.
+
+        False if there is nothing, or if somebody holds it, who may be removing it.
+        """
+
     async def quarantine(self, key: str, mark: str) -> bool:
         """Set aside what lies under ``key``, for a person to look at; nothing is served from there.
 

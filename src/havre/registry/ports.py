@@ -8,6 +8,7 @@ again after a conflict, so it must have no other effect. No unit of work is open
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -119,19 +120,33 @@ class BlobStore(Protocol):
         """
 
 
+class HeldUpload(Protocol):
+    """An upload that nobody else writes to, given out at the offset up to which its bytes were acknowledged."""
+
+    async def append(self, body: Body, hasher: Hasher) -> int:
+        """Write ``body`` at the offset, feed it to ``hasher`` in order, and return the new size.
+
+        Whatever lay beyond the offset is cut off first: it was never acknowledged. If the body breaks off
+        (ClientGone) or a hasher limit is hit, what arrived stays and the exception goes on; ``offset + hasher's new
+        bytes`` is then the size. Raises StorageFull when there is no room; the upload is then cut back to the offset.
+        """
+
+    async def finish(self, digest: Digest, size: int) -> str:
+        """As ``UploadStore.finish``, before anybody else can write."""
+
+
 class UploadStore(Protocol):
     """Content on its way, private to one upload. Ids are made by the registry and safe as file names.
 
     An upload exists for the store once bytes were appended; an unknown one is empty.
     """
 
-    async def append(self, upload_id: str, offset: int, body: Body, hasher: Hasher) -> int:
-        """Write ``body`` at ``offset``, feed it to ``hasher`` in order, and return the new size.
+    def hold(self, upload_id: str, offset: int) -> AbstractAsyncContextManager[HeldUpload]:
+        """Keep everybody else from writing to the upload.
 
-        Whatever lies beyond ``offset`` is cut off first: it was never acknowledged. If the body breaks off
-        (ClientGone) or a hasher limit is hit, what arrived stays and the exception goes on; ``offset + hasher's new
-        bytes`` is then the size. Raises UploadBusy when another append is running, StorageFull when there is no room
-        (the upload is then cut back to ``offset``), and UploadInvalid if fewer than ``offset`` bytes are stored.
+        Who holds it looks at its row again before the first byte, and changes the row before letting go: otherwise two
+        that began at one offset would write over each other, and one's bytes go by the other's digest. Raises UploadBusy
+        when somebody holds it, and UploadInvalid if fewer than ``offset`` bytes are stored.
         """
 
     def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:

@@ -10,8 +10,9 @@ import contextlib
 import re
 import uuid
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 
 from havre.errors import (
     ClientGone,
@@ -30,7 +31,7 @@ from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange
 from havre.registry.naming import ensure, pushable
 from havre.registry.policy import check_in_flight, check_uploads
-from havre.registry.ports import BlobStore, Body, Clock, LocalFile, Metadata, Rows, UploadStore
+from havre.registry.ports import BlobStore, Body, Clock, HeldUpload, LocalFile, Metadata, Rows, UploadStore
 from havre.registry.quotas import bounded, check_finish, check_size, check_start
 from havre.registry.records import BlobRecord, UploadRecord
 
@@ -41,6 +42,9 @@ EXPIRY_BATCH = 100
 
 ROW_WITHIN = 30 * 60 * 1000
 """Milliseconds within which stored content must have its row: half of those after which it would be a stray."""
+
+Publish = Callable[[Digest, int], Awaitable[str]]
+"""Makes an upload's bytes content, and returns its key."""
 
 _ID = re.compile(r"[0-9a-f-]{36}", re.ASCII)
 
@@ -123,13 +127,14 @@ class Uploads:
         """
         _check_start(upload, span)
         hasher = await self._hasher(upload, upload.algorithm)
-        try:
-            await self._append(upload, body, hasher, announced)
-        except ClientGone:
-            await self._advance(upload, hasher)
-            raise
-        _check_length(upload, span, hasher)
-        return await self._advance(upload, hasher)
+        async with self._hold(upload) as held:
+            try:
+                await self._append(held, upload, body, hasher, announced)
+            except ClientGone:
+                await self._advance(upload, hasher)
+                raise
+            _check_length(upload, span, hasher)
+            return await self._advance(upload, hasher)
 
     async def finish(
         self,
@@ -145,14 +150,21 @@ class Uploads:
         another digest: the upload is then as it was before this call.
         """
         _check_start(upload, span)
-        size, actual = upload.size, upload.prefixes.get(digest.algorithm)
         if body is not None:
             hasher = await self._hasher(upload, digest.algorithm)
-            size = await self._append(upload, body, hasher, announced)
-            _check_length(upload, span, hasher)
-            actual = hasher.digest(digest.algorithm)
-        elif actual is None or size == 0:
+            async with self._hold(upload) as held:
+                size = await self._append(held, upload, body, hasher, announced)
+                _check_length(upload, span, hasher)
+                return await self._finish(upload, digest, size, hasher.digest(digest.algorithm), held.finish)
+        actual = upload.prefixes.get(digest.algorithm)
+        if actual is None or upload.size == 0:
             actual = (await self._hasher(upload, digest.algorithm)).digest(digest.algorithm)
+        # What is acknowledged never changes: nobody needs to be kept out.
+        return await self._finish(upload, digest, upload.size, actual, partial(self._store.finish, upload.id))
+
+    async def _finish(
+        self, upload: UploadRecord, digest: Digest, size: int, actual: Digest, publish: Publish
+    ) -> BlobRecord:
         if actual != digest:
             raise DigestInvalid(
                 f"the {size} bytes received have the digest {actual}, not {digest}",
@@ -161,7 +173,7 @@ class Uploads:
         if upload.room is not None:
             async with self._within_plan(upload):
                 await self._metadata.read(lambda rows: check_finish(rows.quotas, upload.repository, digest, size))
-        return await self._keep(upload, digest, size)
+        return await self._keep(upload, digest, size, publish)
 
     async def adopt(self, upload: UploadRecord, digest: Digest, file: LocalFile, size: int, *, link: bool) -> str:
         """Finish a new upload with the ``size`` bytes of a file of this machine, if they need not be written again.
@@ -191,21 +203,32 @@ class Uploads:
             if len(stale) < EXPIRY_BATCH:
                 return removed + await self._store.stale(self._known)
 
-    async def _append(self, upload: UploadRecord, body: Body, hasher: Hasher, announced: int) -> int:
+    @contextlib.asynccontextmanager
+    async def _hold(self, upload: UploadRecord) -> AsyncIterator[HeldUpload]:
+        """Keep others from writing to it. Raises UploadBusy if one has done so since its row was read, UploadUnknown."""
+        async with self._store.hold(upload.id, upload.size) as held:
+            now = await self._metadata.read(lambda rows: rows.uploads.get(upload.id))
+            if now is None:
+                raise _unknown(upload.id)
+            if now.size != upload.size:
+                raise _changed(upload.id)
+            yield held
+
+    async def _append(self, held: HeldUpload, upload: UploadRecord, body: Body, hasher: Hasher, announced: int) -> int:
         """Have the store take the body, as far as there is room for it; returns the upload's size."""
         self._arriving[upload.id] = hasher
         modest = bool(announced) and upload.size + announced <= self._limits.share
         try:
             if upload.room is None and modest:
-                return await self._store.append(upload.id, upload.size, body, hasher)
+                return await held.append(body, hasher)
             async with self._within_plan(upload):
                 if not modest:
                     body = self._watched(upload, body, announced)
                 if upload.room is None:
-                    return await self._store.append(upload.id, upload.size, body, hasher)
+                    return await held.append(body, hasher)
                 check_size(upload.repository, upload.room, upload.size + announced)
                 within = bounded(body, upload.repository, upload.room, upload.size)
-                return await self._store.append(upload.id, upload.size, within, hasher)
+                return await held.append(within, hasher)
         finally:
             self._arriving.pop(upload.id, None)
 
@@ -254,7 +277,7 @@ class Uploads:
         await self._store.discard(upload_id)
         return gone
 
-    async def _keep(self, upload: UploadRecord, digest: Digest, size: int) -> BlobRecord:
+    async def _keep(self, upload: UploadRecord, digest: Digest, size: int, publish: Publish) -> BlobRecord:
         stored = await self._metadata.read(lambda rows: rows.blobs.find(digest))
         whole = stored is not None and await self._blobs.size(stored.key) == stored.size == size
         blob = await self._link(upload, stored) if whole and stored else None
@@ -263,7 +286,7 @@ class Uploads:
         else:
             lost = "" if whole or stored is None else stored.key
             try:
-                blob = await self._publish(upload, digest, size, lost)
+                blob = await self._publish(upload, digest, size, lost, publish)
             except UploadBusy:
                 raise
             except UploadInvalid as error:
@@ -284,9 +307,11 @@ class Uploads:
 
         return await self._metadata.write(work)
 
-    async def _publish(self, upload: UploadRecord, digest: Digest, size: int, lost: str) -> BlobRecord:
+    async def _publish(
+        self, upload: UploadRecord, digest: Digest, size: int, lost: str, publish: Publish
+    ) -> BlobRecord:
         """Store the upload's bytes as content, and link that; ``lost`` is a key that has lost its content."""
-        key, since = await self._store.finish(upload.id, digest, size), self._clock()
+        key, since = await publish(digest, size), self._clock()
 
         def work(rows: Rows) -> BlobRecord:
             if self._clock() - since > ROW_WITHIN:
@@ -313,9 +338,7 @@ class Uploads:
         prefixes = {name: hasher.digest(name) for name in hasher.algorithms}
         after = replace(upload, size=hasher.size, prefixes=prefixes, updated=self._clock())
         if not await self._metadata.write(lambda rows: rows.uploads.advance(after, upload.size), durable=False):
-            raise UploadBusy(
-                f"upload {upload.id} was changed by another request; ask for its status and go on from there"
-            )
+            raise _changed(upload.id)
         self._hashers[upload.id] = hasher
         while len(self._hashers) > MAX_HASHERS:
             self._hashers.popitem(last=False)
@@ -354,6 +377,10 @@ def _check_length(upload: UploadRecord, span: ByteRange | None, hasher: Hasher) 
     got = hasher.size - upload.size
     if span is not None and got != span.length:
         raise SizeInvalid(f"the chunk has {got} bytes, its Content-Range announces {span.length}")
+
+
+def _changed(upload_id: str) -> UploadBusy:
+    return UploadBusy(f"upload {upload_id} was changed by another request; ask for its status and go on from there")
 
 
 def _unknown(upload_id: str) -> UploadUnknown:

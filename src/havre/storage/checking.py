@@ -82,6 +82,11 @@ class FileChecks:
 
         return [key for key in await self._threads.run(look) if self._layout.is_key(key)]
 
+    async def renew(self, key: str) -> bool:
+        """Date the file as of now, under the lock of who would remove it; False if there is none or it is held."""
+        with disk.failures_named("keeping a copy of a blob"):
+            return await finished(self._threads.start(disk.renew, self._layout.blob(key), self._clock() / 1000))
+
     async def quarantine(self, key: str, mark: str) -> bool:
         """Move the file to the quarantine, if it is that one and nobody holds it."""
         path = self._layout.blob(key)

@@ -95,26 +95,26 @@ class UploadFile:
     """An upload's file, locked, which takes bytes from ``offset`` on. One thread at a time."""
 
     def __init__(self, path: Path, offset: int) -> None:
-        """Open, lock and cut to ``offset``. Raises UploadBusy, UploadInvalid, StorageFull and Unavailable."""
+        """Open and lock. Raises UploadBusy, UploadInvalid, StorageFull and Unavailable."""
+        self.path = path
         self._start = self._end = self._asked = offset
         self._failure: HavreError | None = None
         with failures_named("opening an upload"):
             try:
-                self._descriptor = open_locked(path, create=offset == 0)
+                self.descriptor = open_locked(path, create=offset == 0)
             except FileNotFoundError as error:
                 raise too_short(path.name, offset, 0) from error
             try:
-                stored = os.fstat(self._descriptor).st_size
+                stored = os.fstat(self.descriptor).st_size
                 if stored < offset:
                     raise too_short(path.name, offset, stored)
-                if stored > offset:
-                    os.ftruncate(self._descriptor, offset)
+                self._beyond = stored > offset
             except BaseException:
                 self.close()
                 raise
 
     def write(self, piece: bytes | bytearray, hasher: Hasher) -> None:
-        """Hash ``piece`` and write it to the end.
+        """Hash ``piece`` and write it to the end; before the first one, what lies beyond the offset is cut off.
 
         If the disk refuses, the file is cut back to where it was opened, and every later call raises the same: a
         piece after a lost one would make a hole.
@@ -123,16 +123,19 @@ class UploadFile:
             raise self._failure
         hasher.update(piece)
         try:
+            if self._beyond:
+                os.ftruncate(self.descriptor, self._start)
+                self._beyond = False
             with memoryview(piece) as view:
                 written = 0
                 while written < len(view):
-                    written += os.pwrite(self._descriptor, view[written:], self._end + written)
+                    written += os.pwrite(self.descriptor, view[written:], self._end + written)
             self._end += written
             self._begin_write_back()
         except OSError as error:
             self._failure = named(error, "writing an upload")
             with suppress(OSError):
-                os.ftruncate(self._descriptor, self._start)
+                os.ftruncate(self.descriptor, self._start)
             raise self._failure from error
 
     @property
@@ -142,13 +145,13 @@ class UploadFile:
 
     def close(self) -> None:
         """Give the lock back."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
     def _begin_write_back(self) -> None:
         # DONTNEED on dirty pages makes Linux start to write them and keeps them cached. Over 1 GiB it took the final
         # sync from 320 ms to 4 ms, and slowed no write.
         if self._end - self._asked >= WRITE_BACK:
-            os.posix_fadvise(self._descriptor, self._asked, self._end - self._asked, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(self.descriptor, self._asked, self._end - self._asked, os.POSIX_FADV_DONTNEED)
             self._asked = self._end
 
 
@@ -189,6 +192,14 @@ class Publisher:
                 return self._publish_locked(descriptor, upload, names, size, at)
             finally:
                 os.close(descriptor)
+
+    def publish_held(self, file: UploadFile, names: Sequence[Path], size: int, at: float) -> Path:
+        """The same for an upload that the caller holds."""
+        with failures_named("finishing an upload"):
+            if not _is_named(file.descriptor, file.path):
+                # It was discarded meanwhile.
+                raise too_short(file.path.name, size, 0)
+            return self._publish_locked(file.descriptor, file.path, names, size, at)
 
     def _publish_locked(self, descriptor: int, upload: Path, names: Sequence[Path], size: int, at: float) -> Path:
         stored = os.fstat(descriptor).st_size
@@ -279,6 +290,19 @@ def remove_unless_busy(path: Path, before: float = float("inf")) -> int | None:
     finally:
         os.close(descriptor)
     return status.st_size
+
+
+def renew(path: Path, at: float) -> bool:
+    """Date a file as of ``at``, so that ``remove_unless_busy`` leaves it alone; False if it is gone or somebody holds it."""
+    try:
+        descriptor = open_locked(path, create=False)
+    except (UploadBusy, FileNotFoundError):
+        return False
+    try:
+        os.utime(descriptor, (at, at))
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def remove_all(paths: Sequence[Path], before: float = float("inf")) -> list[int | None]:

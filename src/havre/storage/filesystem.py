@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from havre.errors import BlobUnknown, HavreError, Unavailable, UploadUnknown
 from havre.oci.digest import Digest, Hasher
@@ -146,24 +148,20 @@ class FileUploads:
         self._publisher = disk.Publisher()
         self._adopter = Adopter()
 
-    async def append(self, upload_id: str, offset: int, body: Body, hasher: Hasher) -> int:
-        """Write ``body`` at ``offset``, as the port says. ``hasher`` is fed in a thread: leave it alone meanwhile."""
+    @asynccontextmanager
+    async def hold(self, upload_id: str, offset: int) -> AsyncGenerator[_Held, None]:
+        """Lock the upload's file, as the port says."""
         opening = self._threads.start(disk.UploadFile, self._layout.upload(upload_id), offset)
         try:
             file = await finished(opening)
         except asyncio.CancelledError:
             opening.add_done_callback(_close_opened)
             raise
-        writer = _Writer(self._threads, file, hasher)
+        held = _Held(self._threads, file, partial(self._publish, upload_id, file))
         try:
-            try:
-                async for chunk in body:
-                    await writer.add(chunk)
-            finally:
-                await writer.flush()
-            return file.size
+            yield held
         finally:
-            writer.close()
+            held.close()
 
     def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
         """The first ``size`` bytes. Raises UploadUnknown, and Unavailable if there are fewer."""
@@ -177,10 +175,14 @@ class FileUploads:
 
     async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
         """Sync the bytes, give them a name that nobody has, sync that; return the key."""
-        upload = self._layout.upload(upload_id)
+        return await finished(self._threads.start(self._publish, upload_id, None, digest, size))
+
+    def _publish(self, upload_id: str, file: disk.UploadFile | None, digest: Digest, size: int) -> str:
         keys = {self._layout.blob(key): key for key in (self._layout.key(digest), self._layout.key(digest, upload_id))}
-        at = self._clock() / 1000
-        return keys[await finished(self._threads.start(self._publisher.publish, upload, list(keys), size, at))]
+        names, at = list(keys), self._clock() / 1000
+        if file is not None:
+            return keys[self._publisher.publish_held(file, names, size, at)]
+        return keys[self._publisher.publish(self._layout.upload(upload_id), names, size, at)]
 
     async def discard(self, upload_id: str) -> None:
         """Remove the file. A request that is still writing to it writes to nothing from then on."""
@@ -203,47 +205,56 @@ class FileUploads:
         return removed
 
 
-class _Writer:
-    """Gathers the chunks of one append into pieces, and gives each to a thread while the next one is gathered."""
+class _Held:
+    """A locked file. Gathers chunks into pieces, and gives each to a thread while the next one is gathered."""
 
-    def __init__(self, threads: Threads, file: disk.UploadFile, hasher: Hasher) -> None:
+    def __init__(self, threads: Threads, file: disk.UploadFile, publish: Callable[[Digest, int], str]) -> None:
         self._threads = threads
         self._file = file
-        self._hasher = hasher
+        self._publish = publish
         self._piece = bytearray()
-        self._job: Future[None] | None = None
+        self._job: Future[Any] | None = None
 
-    async def add(self, chunk: bytes) -> None:
-        """Take the next bytes."""
+    async def append(self, body: Body, hasher: Hasher) -> int:
+        """Write ``body``, as the port says. ``hasher`` is fed in a thread: leave it alone meanwhile."""
+        try:
+            async for chunk in body:
+                await self._add(chunk, hasher)
+        finally:
+            if self._piece:
+                await self._flush_piece(hasher)
+            await self._settle()
+        return self._file.size
+
+    async def finish(self, digest: Digest, size: int) -> str:
+        """Publish the file, as the port says."""
+        self._job = job = self._threads.start(self._publish, digest, size)
+        return await finished(job)
+
+    async def _add(self, chunk: bytes, hasher: Hasher) -> None:
         if len(chunk) >= WRITE_PIECE and not self._piece:
-            await self._hand_over(chunk)
+            await self._hand_over(chunk, hasher)
             return
         self._piece += chunk
         if len(self._piece) >= WRITE_PIECE:
-            await self._flush_piece()
+            await self._flush_piece(hasher)
 
-    async def flush(self) -> None:
-        """Write what is still in memory, and wait until everything is written."""
-        if self._piece:
-            await self._flush_piece()
-        await self._settle()
-
-    async def _flush_piece(self) -> None:
+    async def _flush_piece(self, hasher: Hasher) -> None:
         # Settled first: if this is cancelled, the piece is still there and the bytes stay in order.
         await self._settle()
         piece, self._piece = self._piece, bytearray()
-        await self._hand_over(piece)
+        await self._hand_over(piece, hasher)
 
-    async def _hand_over(self, piece: bytes | bytearray) -> None:
+    async def _hand_over(self, piece: bytes | bytearray, hasher: Hasher) -> None:
         await self._settle()
-        self._job = self._threads.start(self._file.write, piece, self._hasher)
+        self._job = self._threads.start(self._file.write, piece, hasher)
 
     async def _settle(self) -> None:
         if self._job:
             await finished(self._job)
 
     def close(self) -> None:
-        """Close the file: at once, or as soon as the thread has written its piece if the append was cancelled."""
+        """Close the file: at once, or as soon as the thread has ended its work if the request was cancelled."""
         if self._job:
             self._job.add_done_callback(lambda _: self._file.close())
         else:

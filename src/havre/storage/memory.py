@@ -5,8 +5,10 @@ Everything is gone when the process ends, and only one process sees it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from havre.errors import BlobUnknown, Unavailable, UploadBusy, UploadInvalid, UploadUnknown
 from havre.oci.digest import Digest, Hasher
@@ -91,6 +93,27 @@ class _Upload:
     busy: bool = False
 
 
+class _Held:
+    """An upload that is marked as busy."""
+
+    def __init__(self, upload: _Upload, offset: int, keep: Callable[[Digest, int], str]) -> None:
+        self._upload = upload
+        self._offset = offset
+        self._keep = keep
+
+    async def append(self, body: Body, hasher: Hasher) -> int:
+        """Write ``body``, as the port says."""
+        del self._upload.content[self._offset :]
+        async for chunk in body:
+            hasher.update(chunk)
+            self._upload.content += chunk
+        return len(self._upload.content)
+
+    async def finish(self, digest: Digest, size: int) -> str:
+        """Keep the content, as the port says."""
+        return self._keep(digest, size)
+
+
 class MemoryUploads:
     """Content on its way to ``blobs``."""
 
@@ -99,22 +122,19 @@ class MemoryUploads:
         self._clock = clock
         self._uploads: dict[str, _Upload] = {}
 
-    async def append(self, upload_id: str, offset: int, body: Body, hasher: Hasher) -> int:
-        """Write ``body`` at ``offset``, as the port says."""
+    @asynccontextmanager
+    async def hold(self, upload_id: str, offset: int) -> AsyncGenerator[_Held, None]:
+        """Mark the upload as busy, as the port says."""
         upload = self._idle(upload_id) or _Upload(self._clock())
         if len(upload.content) < offset:
             raise _too_short(upload_id, offset, len(upload.content))
         self._uploads[upload_id] = upload
         upload.busy = True
         try:
-            del upload.content[offset:]
-            async for chunk in body:
-                hasher.update(chunk)
-                upload.content += chunk
+            yield _Held(upload, offset, partial(self._keep, upload_id, upload))
         finally:
             upload.busy = False
             upload.touched = self._clock()
-        return len(upload.content)
 
     async def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
         """The first ``size`` bytes. Raises UploadUnknown, and Unavailable if there are fewer."""
@@ -129,8 +149,10 @@ class MemoryUploads:
 
     async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
         """Keep the first ``size`` bytes as content under a key that nothing else has, and return that."""
-        upload = self._idle(upload_id)
-        content = bytes(upload.content[:size]) if upload else b""
+        return self._keep(upload_id, self._idle(upload_id), digest, size)
+
+    def _keep(self, upload_id: str, upload: _Upload | None, digest: Digest, size: int) -> str:
+        content = bytes(upload.content[:size]) if upload and upload is self._uploads.get(upload_id) else b""
         if len(content) < size:
             raise _too_short(upload_id, size, len(content))
         self._uploads.pop(upload_id, None)
