@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from havre.config import SETTINGS
 from havre.web.languages import LANGUAGES, Catalogue, catalogue, choose, read_po
 from havre.web.templating import environment
 from tests.support.inprocess import InProcess
@@ -57,6 +58,8 @@ def used() -> Iterator[tuple[str, ...]]:
                 texts = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
                 if texts:
                     yield tuple(texts)
+    for setting in SETTINGS.values():
+        yield (setting.help,)
 
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
@@ -79,6 +82,27 @@ def test_translations_keep_the_places_to_fill(code: str) -> None:
                 assert form.strip(), message
                 assert set(PLACE.findall(form)) == set(PLACE.findall(message)), message
                 assert form.count("<") == message.count("<"), message
+
+
+@pytest.mark.anyio
+async def test_sizes_in_refusals_follow_the_language(stocked: InProcess) -> None:
+    carol = await Visitor(stocked.app).become(stocked, "carol")
+    alice = await Visitor(stocked.app, language="fr").become(stocked, "alice")
+    await alice.post("/repository/docker/alice/app", {"form": "delete", "confirm": "alice/app"})
+    await carol.post("/admin/plans/free", {"do": "change", "title": "Free", "storage": "1"})
+    (restore,) = [link for link in (await alice.read("/repositories")).links if link.endswith("/restore")]
+    reply = await alice.post(restore)
+    assert reply.status_code == 403
+    assert "sur les 1\u00a0o que la formule" in reply.text
+    assert re.search(r"ce contenu fait [0-9,]+\u00a0k?o\W", reply.text)
+
+
+@pytest.mark.anyio
+async def test_the_settings_are_told_in_french(stocked: InProcess) -> None:
+    carol = await Visitor(stocked.app, language="fr").become(stocked, "carol")
+    texts = (await carol.read("/admin/settings")).texts
+    assert not {setting.help for setting in SETTINGS.values()} & set(texts)
+    assert "Adresse et port sur lesquels servir." in texts
 
 
 def test_plurals_follow_the_language() -> None:

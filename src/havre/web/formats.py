@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from havre.registry.records import Instant
-from havre.web.languages import Catalogue
+from havre.web.languages import POINT, UNITS, Catalogue
 
 _SECOND = 1000
 _MINUTE = 60 * _SECOND
@@ -14,14 +14,12 @@ _DAY = 24 * _HOUR
 _MONTH = 30 * _DAY
 _YEAR = 365 * _DAY
 
-_UNITS = {"en": ("B", "kB", "MB", "GB", "TB", "PB"), "fr": ("o", "ko", "Mo", "Go", "To", "Po")}
-_POINT = {"en": ".", "fr": ","}
 _GROUP = {"en": ",", "fr": "\u202f"}
 
 
 def size(count: int, language: str) -> str:
     """``count`` bytes in decimal units of at most three significant digits, such as ``12.3 MB``."""
-    value, units = float(count), _UNITS[language]
+    value, units = float(count), UNITS[language]
     step = 0
     while value >= 999.5 and step < len(units) - 1:
         value /= 1000
@@ -29,7 +27,7 @@ def size(count: int, language: str) -> str:
     digits = 0 if step == 0 or value >= 99.95 else 1 if value >= 9.995 else 2
     text = f"{value:.{digits}f}"
     text = text.rstrip("0").rstrip(".") if digits else text
-    return f"{text.replace('.', _POINT[language])}\u00a0{units[step]}"
+    return f"{text.replace('.', POINT[language])}\u00a0{units[step]}"
 
 
 def number(count: int, language: str) -> str:
@@ -43,7 +41,7 @@ def compact(count: int, language: str) -> str:
         return str(count)
     value, suffix = (count / 1000, "k") if count < 999_500 else (count / 1_000_000, "M")
     text = f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
-    return text.removesuffix(".0").replace(".", _POINT[language]) + suffix
+    return text.removesuffix(".0").replace(".", POINT[language]) + suffix
 
 
 def exact(at: Instant) -> str:

@@ -19,6 +19,14 @@ LANGUAGES = {"en": "English", "fr": "Français"}
 _PLURAL: dict[str, Callable[[int], bool]] = {"en": lambda number: number != 1, "fr": lambda number: number > 1}
 _SENTENCE = "sentence"
 _PLACE = re.compile(r"%\((\w+)\)s")
+_SIZE = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,2})?) (bytes|kB|MB|GB|TB|PB)")
+"""A size as sentences of errors hold it: decimal, in English."""
+
+UNITS = {"en": ("B", "kB", "MB", "GB", "TB", "PB"), "fr": ("o", "ko", "Mo", "Go", "To", "Po")}
+"""Of sizes, each a thousand times the one before."""
+
+POINT = {"en": ".", "fr": ","}
+"""Between a whole number and what follows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +60,16 @@ class Catalogue:
         """The sentence of an error in this language; as it is when the catalogue does not know it."""
         for pattern, translation in self.patterns:
             if found := pattern.fullmatch(message):
-                return translation % found.groupdict()
+                return translation % {name: self._value(value) for name, value in found.groupdict().items()}
         return message
+
+    def _value(self, value: str) -> str:
+        """What fills a place of a sentence: a size in the units of this language, anything else as it is."""
+        size = _SIZE.fullmatch(value)
+        if size is None:
+            return value
+        step = 0 if size[2] == "bytes" else UNITS["en"].index(size[2])
+        return f"{size[1].replace('.', POINT[self.code])}\u00a0{UNITS[self.code][step]}"
 
 
 @cache
