@@ -123,6 +123,10 @@ def test_a_manifest_that_is_not_what_its_digest_says(registry: HavreProcess) -> 
         f"UPDATE manifests SET media_type = media_type, size = size, content = {_BYTES[is_sqlite(registry)]}"
         f" WHERE digest = '{IMAGE.digest}'",
     )
+    with session(registry, "alice", "alice/app") as client:
+        for reference in ("latest", IMAGE.digest):
+            answer = client.get(f"/v2/alice/app/manifests/{reference}")
+            assert (answer.status_code, "is damaged" in answer.text) == (503, True)
     found = fsck(registry, code=4)
     assert problems(found) == [("manifest", f"alice/app@{IMAGE.digest}")]
     assert found["findings"][0]["tags"] == ["alice/app:latest"]

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from havre.errors import BlobUnknown, DigestInvalid, ManifestInvalid, ManifestUnknown
+from havre.errors import BlobUnknown, DigestInvalid, ManifestInvalid, ManifestUnknown, Unavailable
 from havre.oci import mediatypes
 from havre.oci.digest import Digest
 from havre.oci.manifest import Manifest, load_object, parse
@@ -51,16 +51,17 @@ class Manifests:
     async def get(
         self, name: RepositoryName, reference: Reference, *, pull: bool = True, client: str = ""
     ) -> ManifestRecord:
-        """The manifest's exact bytes; raises NameUnknown or ManifestUnknown. ``pull`` is False for a mere check.
+        """The manifest's exact bytes. ``pull`` is False for a mere check.
 
+        Raises NameUnknown, ManifestUnknown, and Unavailable for a manifest that its row does not hold as it was pushed.
         ``client`` is the family of programs that asks; empty when it is a person who looks.
         """
 
         def work(rows: Rows) -> tuple[Repository, ManifestRecord | None]:
             repository = follow(rows, name)
             if isinstance(reference, Digest):
-                return repository, rows.manifests.get(repository.id, reference)
-            return repository, rows.manifests.tagged(repository.id, reference)
+                return repository, _sound(rows.manifests.get(repository.id, reference))
+            return repository, _sound(rows.manifests.tagged(repository.id, reference))
 
         repository, manifest = await self._memory.read((name, reference), work, _weight)
         if manifest is None:
@@ -191,6 +192,17 @@ def edges(manifest: Manifest) -> list[tuple[Digest, str]]:
     found = [(manifest.config.digest, "config")] if manifest.config else []
     found += [(one.digest, "layer") for one in manifest.layers]
     return found + [(one.digest, "manifest") for one in manifest.manifests]
+
+
+def _sound(manifest: ManifestRecord | None) -> ManifestRecord | None:
+    # Only what is read from the rows is looked at, not what is remembered: some microseconds, once.
+    if manifest and Digest.of(manifest.content, manifest.digest.algorithm) != manifest.digest:
+        raise Unavailable(
+            f"the manifest {manifest.digest} is damaged in the registry's database: its administrator can set it aside"
+            " with `havre fsck --repair`, and then it can be pushed again",
+            retry_after=60,
+        )
+    return manifest
 
 
 def _unknown(name: RepositoryName, reference: Reference) -> ManifestUnknown:
