@@ -7,11 +7,16 @@ import asyncio
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from torture import report
+from torture.journal import Journal
 from torture.rounds import Result, torture
 from torture.victim import Victim
+
+LIFE = 25
+"""Kills that one registry survives. Then another begins with nothing: each check looks at all that a registry ever got."""
 
 
 def main() -> int:
@@ -39,17 +44,27 @@ def main() -> int:
 
 
 def _run(database: str, options: argparse.Namespace) -> Result:
+    result, started = Result(database, Journal()), time.monotonic()
+    life = 0
+    while result.kills < options.kills and not result.journal.faults:
+        left = options.seconds - (time.monotonic() - started)
+        if left <= 0:
+            break
+        result.add(_live(database, life, min(LIFE, options.kills - result.kills), left, options))
+        life += 1
+    return result
+
+
+def _live(database: str, life: int, kills: int, seconds: float, options: argparse.Namespace) -> Result:
     folder = Path(tempfile.mkdtemp(prefix="havre-torture-", dir="/var/tmp"))
     victim = Victim(folder, database, deep=True, workers=options.workers)
 
     def tell(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        print(f"registry {life + 1}: {line}", file=sys.stderr, flush=True)
 
     broken = True
     try:
-        result = asyncio.run(
-            torture(victim, options.kills, options.clients, options.seed, tell, seconds=options.seconds)
-        )
+        result = asyncio.run(torture(victim, kills, options.clients, options.seed + life, tell, seconds=seconds))
         broken = bool(result.journal.faults)
         return result
     finally:

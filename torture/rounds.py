@@ -39,6 +39,15 @@ class Result:
         """How often SIGKILL was sent to something."""
         return sum(self.killed.values())
 
+    def add(self, other: Result) -> None:
+        """What another registry on the same kind of database went through as well."""
+        self.journal.counts.update(other.journal.counts)
+        self.journal.faults.extend(other.journal.faults)
+        self.seconds += other.seconds
+        self.slowest_return = max(self.slowest_return, other.slowest_return)
+        for kind, number in other.killed.items():
+            self.killed[kind] = self.killed.get(kind, 0) + number
+
 
 async def torture(
     victim: Victim, kills: int, clients: int, seed: int, tell: Callable[[str], None], seconds: float = 1e9
