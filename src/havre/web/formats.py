@@ -44,6 +44,24 @@ def compact(count: int, language: str) -> str:
     return text.removesuffix(".0").replace(".", POINT[language]) + suffix
 
 
+_BUILDERS = (
+    ("RUN /bin/sh -c #(nop) ", ""),
+    ("/bin/sh -c #(nop) ", ""),
+    ("RUN /bin/sh -c ", "RUN "),
+    ("/bin/sh -c ", "RUN "),
+)
+"""What builders put before an instruction, and what stands there in the file they read."""
+
+
+def as_written(instruction: str) -> str:
+    """An instruction as one would write it: the classic builder keeps them as calls of a shell that does nothing."""
+    text = instruction.removesuffix(" # buildkit").strip()
+    for beginning, instead in _BUILDERS:
+        if text.startswith(beginning):
+            return instead + text.removeprefix(beginning).strip()
+    return text
+
+
 def exact(at: Instant) -> str:
     """The moment to the minute, the same in every language: ``2026-11-23 13:16 UTC``."""
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

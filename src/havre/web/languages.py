@@ -22,6 +22,11 @@ _PLACE = re.compile(r"%\((\w+)\)s")
 _SIZE = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,2})?) (bytes|kB|MB|GB|TB|PB)")
 """A size as sentences of errors hold it: decimal, in English."""
 
+_QUOTED = re.compile(r"'([^']*)'")
+_QUOTES = {"en": "'{}'", "fr": "«\u00a0{}\u00a0»"}
+_TIGHT = re.compile(r"(?<=«) | (?=[»;:?!]|%%)")
+"""French stands off such signs by a space at which no line may end; translators type a plain one."""
+
 UNITS = {"en": ("B", "kB", "MB", "GB", "TB", "PB"), "fr": ("o", "ko", "Mo", "Go", "To", "Po")}
 """Of sizes, each a thousand times the one before."""
 
@@ -64,7 +69,10 @@ class Catalogue:
         return message
 
     def _value(self, value: str) -> str:
-        """What fills a place of a sentence: a size in the units of this language, anything else as it is."""
+        """What fills a place of a sentence: what is quoted and sizes as in this language, anything else as it is."""
+        quoted = _QUOTED.fullmatch(value)
+        if quoted is not None:
+            return _QUOTES[self.code].format(quoted[1])
         size = _SIZE.fullmatch(value)
         if size is None:
             return value
@@ -80,6 +88,7 @@ def catalogue(code: str) -> Catalogue:
     messages, patterns = {}, []
     for file in sorted((files("havre.web") / "locale" / code).iterdir(), key=lambda file: file.name):
         for context, message, forms in read_po(file.read_text("utf-8")):
+            forms = tuple(_TIGHT.sub("\u00a0", form) for form in forms)
             if context == _SENTENCE:
                 patterns.append((_pattern(message), forms[0]))
             else:

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, pass_context
 from markupsafe import Markup
 
 from havre import __version__
@@ -52,9 +52,10 @@ def environment() -> Environment:
         newstyle=True,
     )
     made.filters.update(
-        size=lambda count: formats.size(count, _site.get().language),
-        number=lambda count: formats.number(count, _site.get().language),
-        compact=lambda count: formats.compact(count, _site.get().language),
+        # With the context, for else Jinja2 works constants out once and for all, in the first visitor's language.
+        size=pass_context(lambda _, count: formats.size(count, _site.get().language)),
+        number=pass_context(lambda _, count: formats.number(count, _site.get().language)),
+        compact=pass_context(lambda _, count: formats.compact(count, _site.get().language)),
         time=_time,
         until=lambda at: formats.until(at, _site.get().now, _speech()),
         exact=formats.exact,

@@ -94,8 +94,8 @@ async def settings(visit: Visit) -> Response:
         value = getattr(config, name)
         source = sources.get(name) or ("default" if value == DEFAULTS[name] else "")
         hidden = setting.secret and source != "default"
-        help, origin = visit.speech.lookup(setting.help), visit.speech.sentence(source)
-        rows.append(SettingRow(name, help, "" if hidden else _plain(value), hidden, origin))
+        words, origin = visit.speech.lookup(setting.help), visit.speech.sentence(source)
+        rows.append(SettingRow(name, words, "" if hidden else _plain(value), hidden, origin))
     return visit.page("admin_settings.html", SettingsPage(rows))
 
 

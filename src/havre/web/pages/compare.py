@@ -24,6 +24,7 @@ from havre.web.contexts.compare import (
     Totals,
 )
 from havre.web.contexts.inside import ChangesList, Step
+from havre.web.formats import as_written
 from havre.web.formats import size as in_words
 from havre.web.pages.drawing import draw
 from havre.web.pages.looking import (
@@ -176,7 +177,7 @@ def _layers(visit: Visit, before: Subject, after: Subject) -> list[LayerPair]:
         pairs[one.digest] = LayerPair(
             one.digest,
             one.size,
-            one.instruction[:_LONGEST],
+            as_written(one.instruction)[:_LONGEST],
             one.digest in old,
             one.digest in new,
             address,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from havre.oci.digest import Digest
 from havre.registry.images import LayerView
 from havre.web.contexts.compare import Block, Drawing
+from havre.web.formats import as_written
 
 HEIGHT = 150.0
 _LEAST = 5.0
@@ -30,7 +31,7 @@ def draw(before: Sequence[LayerView], after: Sequence[LayerView], size: Mapping[
         mine, others = places[number], places[1 - number]
         for one, high in stack:
             kind = "both" if one.digest in others else ("only-before", "only-after")[number]
-            title = f"{one.instruction[:80] or one.digest.short} · {size[one.digest]}"
+            title = f"{as_written(one.instruction)[:80] or one.digest.short} · {size[one.digest]}"
             other = others.get(one.digest) if not number else None
             blocks.append(Block(kind, title, mine[one.digest], round(high, 1), bool(number), other))
     return Drawing(round(whole, 1), blocks)

@@ -27,6 +27,7 @@ from havre.web.contexts.image import (
     StepRow,
 )
 from havre.web.contexts.tags import tag_path
+from havre.web.formats import as_written
 from havre.web.visit import Visit
 
 _BAR = 20
@@ -172,7 +173,7 @@ def _steps(part: ImageView) -> list[StepRow]:
         number += layer is not None
         rows.append(
             StepRow(
-                _readable(step.instruction),
+                as_written(step.instruction)[:_LONGEST_LINE],
                 layer.digest if layer else None,
                 layer.size if layer else 0,
                 layer.media_type if layer else "",
@@ -181,15 +182,6 @@ def _steps(part: ImageView) -> list[StepRow]:
             )
         )
     return rows
-
-
-def _readable(instruction: str) -> str:
-    """An instruction as one would write it: the classic builder keeps them as calls of a shell that does nothing."""
-    text = instruction.removesuffix(" # buildkit").strip()
-    for beginning, instead in (("/bin/sh -c #(nop) ", ""), ("/bin/sh -c ", "RUN "), ("RUN /bin/sh -c ", "RUN ")):
-        if text.startswith(beginning):
-            return (instead + text[len(beginning) :].strip())[:_LONGEST_LINE]
-    return text[:_LONGEST_LINE]
 
 
 def _config(visit: Visit, config: Mapping[str, Any] | None) -> list[tuple[str, list[str]]]:

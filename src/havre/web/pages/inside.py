@@ -27,6 +27,7 @@ from havre.web.contexts.inside import (
     WastePage,
     WasteRow,
 )
+from havre.web.formats import as_written
 from havre.web.pages.looking import (
     PER_PAGE,
     SORTED,
@@ -257,7 +258,7 @@ async def _file(visit: Visit, subject: Subject, head: RepositoryHead, entry: Ent
         shown(entry.name),
         shown(entry.path),
         _row(visit, inside, entry, 0),
-        layer.instruction[:1000] if layer else "",
+        as_written(layer.instruction)[:1000] if layer else "",
         text,
         why,
         download,
@@ -316,7 +317,7 @@ def _steps(
                 at == number,
                 layer.digest,
                 layer.size,
-                layer.instruction[:1000],
+                as_written(layer.instruction)[:1000],
                 totals["added"],
                 totals["changed"],
                 totals["removed"],
