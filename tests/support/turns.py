@@ -12,6 +12,7 @@ from havre.metadata import Database, Rows
 from havre.oci.digest import Digest
 from havre.oci.ranges import ByteRange
 from havre.registry.ports import BlobStore, Elsewhere, HeldUpload, LocalFile, Swept, UploadStore
+from havre.registry.records import Segments
 
 T = TypeVar("T")
 
@@ -137,19 +138,19 @@ class TurnedUploads:
     def __init__(self, uploads: UploadStore, turns: Turns) -> None:
         self._uploads, self._turns = uploads, turns
 
-    def hold(self, upload_id: str, offset: int) -> AbstractAsyncContextManager[HeldUpload]:
-        return self._uploads.hold(upload_id, offset)
+    def hold(self, upload_id: str, offset: int, segments: Segments = ()) -> AbstractAsyncContextManager[HeldUpload]:
+        return self._uploads.hold(upload_id, offset, segments)
 
-    def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
-        return self._uploads.read(upload_id, size)
+    def read(self, upload_id: str, size: int, segments: Segments = ()) -> AsyncIterator[bytes]:
+        return self._uploads.read(upload_id, size, segments)
 
-    async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
+    async def finish(self, upload_id: str, digest: Digest, size: int, segments: Segments = ()) -> str:
         await self._turns.mine()
-        return await self._uploads.finish(upload_id, digest, size)
+        return await self._uploads.finish(upload_id, digest, size, segments)
 
-    async def discard(self, upload_id: str) -> None:
+    async def discard(self, upload_id: str, segments: Segments = ()) -> None:
         await self._turns.mine()
-        await self._uploads.discard(upload_id)
+        await self._uploads.discard(upload_id, segments)
 
     async def stale(self, known: Callable[[Collection[str]], Awaitable[Collection[str]]]) -> int:
         return await self._uploads.stale(known)

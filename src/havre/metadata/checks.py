@@ -18,6 +18,7 @@ from havre.metadata.schema import (
     tags,
 )
 from havre.metadata.statements import insert
+from havre.metadata.uploads import unfinished
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName
 from havre.registry.check_ports import Shelved, Stored
@@ -159,13 +160,9 @@ class CheckRows:
         return [f"{path}:{tag}" for path, tag in found]
 
     def known_keys(self, keys: Collection[str]) -> Collection[str]:
-        """Those of ``keys`` that a row names."""
-        plain = {key: Digest(":".join(key.partition(".")[0].split("/")[::2])) for key in keys}
-        # By digest, which has an index.
-        found = self._connection.scalars(
-            select(blobs.c.storage_key).where(blobs.c.digest.in_(sorted(set(plain.values()))))
-        )
-        return set(found) & set(keys)
+        """Those of ``keys`` that a row names, or that an upload under way may."""
+        found = self._connection.scalars(select(blobs.c.storage_key).where(blobs.c.storage_key.in_(sorted(keys))))
+        return set(found) | unfinished(self._connection, keys)
 
     def dangling(self) -> Sequence[tuple[str, int]]:
         """Rows that refer to rows that are not there: what they are, how many."""

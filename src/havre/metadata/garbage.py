@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, bindparam, case, delete, exists, select
 
 from havre.metadata.schema import blobs, manifest_edges, manifests, repository_blobs, settings
 from havre.metadata.statements import insert
+from havre.metadata.uploads import unfinished
 from havre.registry.gc_ports import Content, Link
 from havre.registry.records import Instant
 
@@ -115,8 +116,9 @@ class GarbageRows:
         return [(key, size) for key, size in self._connection.execute(_REMOVE, these | {"before": before})]
 
     def known_keys(self, keys: Collection[str]) -> Collection[str]:
-        """Those of ``keys`` that a row names; at most some hundreds."""
-        return set(self._connection.execute(_KNOWN, {"keys": sorted(keys)}).scalars())
+        """Those of ``keys`` that a row names, or that an upload under way may; at most some hundreds."""
+        found = set(self._connection.execute(_KNOWN, {"keys": sorted(keys)}).scalars())
+        return found | unfinished(self._connection, keys)
 
     def remembered(self, key: str) -> str | None:
         """What was remembered under a name."""

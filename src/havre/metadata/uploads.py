@@ -10,7 +10,8 @@ from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 from havre.metadata.schema import uploads
 from havre.oci.digest import Digest
 from havre.oci.names import RepositoryName
-from havre.registry.records import Instant, UploadRecord
+from havre.registry.byte_ports import SEGMENTS
+from havre.registry.records import Instant, Segment, Segments, UploadRecord
 
 _THIS = uploads.c.id == bindparam("upload_id")
 _GET = select(
@@ -23,13 +24,19 @@ _GET = select(
     uploads.c.prefixes,
     uploads.c.algorithm,
     uploads.c.room,
+    uploads.c.segments,
 ).where(_THIS)
 _ADVANCE = (
     update(uploads)
     .where(_THIS, uploads.c.size == bindparam("before"))
-    .values(size=bindparam("new_size"), prefixes=bindparam("new_prefixes"), updated=bindparam("now"))
+    .values(
+        size=bindparam("new_size"),
+        prefixes=bindparam("new_prefixes"),
+        segments=bindparam("new_segments"),
+        updated=bindparam("now"),
+    )
 )
-_DELETE = delete(uploads).where(_THIS)
+_DELETE = delete(uploads).where(_THIS).returning(uploads.c.segments)
 _EXPIRED = (
     select(uploads.c.id)
     .where(uploads.c.updated < bindparam("before"))
@@ -58,7 +65,7 @@ class UploadRows:
         row = self._connection.execute(_GET, {"upload_id": upload_id}).first()
         if row is None:
             return None
-        identity, repository, user_id, created, updated, size, prefixes, algorithm, room = row
+        identity, repository, user_id, created, updated, size, prefixes, algorithm, room, segments = row
         return UploadRecord(
             identity,
             RepositoryName(repository),
@@ -69,6 +76,7 @@ class UploadRows:
             {name: Digest(digest) for name, digest in orjson.loads(prefixes).items()},
             algorithm,
             room,
+            _segments(segments),
         )
 
     def add(self, upload: UploadRecord) -> None:
@@ -85,23 +93,26 @@ class UploadRows:
                 "created": upload.created,
                 "updated": upload.updated,
                 "room": upload.room,
+                "segments": _listed(upload.segments),
             },
         )
 
     def advance(self, upload: UploadRecord, before: int) -> bool:
-        """Store size, prefixes and time, if the stored size is still ``before``; else False."""
+        """Store size, prefixes, segments and time, if the stored size is still ``before``; else False."""
         values = {
             "upload_id": upload.id,
             "before": before,
             "new_size": upload.size,
             "new_prefixes": _prefixes(upload),
+            "new_segments": _listed(upload.segments),
             "now": upload.updated,
         }
         return self._connection.execute(_ADVANCE, values).rowcount > 0
 
-    def delete(self, upload_id: str) -> bool:
-        """Forget it; False if there was none."""
-        return self._connection.execute(_DELETE, {"upload_id": upload_id}).rowcount > 0
+    def delete(self, upload_id: str) -> Segments | None:
+        """Forget it; returns its segments, None if there was none."""
+        found = self._connection.execute(_DELETE, {"upload_id": upload_id}).scalar_one_or_none()
+        return None if found is None else _segments(found)
 
     def expired(self, before: Instant, limit: int) -> Sequence[str]:
         """Ids of uploads not touched since ``before``, the oldest first."""
@@ -128,6 +139,24 @@ class UploadRows:
         return int(self._connection.execute(statement).scalar_one())
 
 
+def unfinished(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Those of ``keys`` that are segments of uploads that have a row."""
+    owners = {key: key.split("/")[1] for key in keys if key.startswith(SEGMENTS)}
+    if not owners:
+        return set()
+    there = set(UploadRows(connection).known(set(owners.values())))
+    return {key for key, owner in owners.items() if owner in there}
+
+
 def _prefixes(upload: UploadRecord) -> str:
     # orjson refuses subclasses of str, and a digest is one.
     return orjson.dumps({name: str(digest) for name, digest in upload.prefixes.items()}).decode()
+
+
+def _segments(text: str) -> Segments:
+    # Most have none, or one.
+    return () if text == "[]" else tuple(Segment(key, size) for key, size in orjson.loads(text))
+
+
+def _listed(segments: Segments) -> str:
+    return orjson.dumps([(one.key, one.size) for one in segments]).decode() if segments else "[]"

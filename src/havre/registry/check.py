@@ -19,6 +19,7 @@ from enum import StrEnum
 from havre.errors import HavreError, ManifestInvalid
 from havre.oci.digest import Digest
 from havre.oci.manifest import parse
+from havre.registry.byte_ports import SEGMENTS
 from havre.registry.check_ports import BlobChecks, Examined, Pace, Shelved, Stored
 from havre.registry.manifests import edges
 from havre.registry.ports import Clock, Metadata, Rows
@@ -282,6 +283,8 @@ class Check:
 
     def _is_key(self, key: str) -> bool:
         parts = key.partition(".")[0].split("/")
+        if key.startswith(SEGMENTS):
+            return len(parts) == 3
         try:
             return len(parts) == 3 and bool(Digest.parse(f"{parts[0]}:{parts[2]}"))
         except HavreError:

@@ -95,7 +95,7 @@ class CheckRows(Protocol):
         """Tags, as ``alice/app:latest``, whose images need this content or manifest, directly or through an index."""
 
     def known_keys(self, keys: Collection[str]) -> Collection[str]:
-        """Those of ``keys`` that a row names."""
+        """Those of ``keys`` that a row names, or that an upload under way may (``byte_ports.SEGMENTS``)."""
 
     def dangling(self) -> Sequence[tuple[str, int]]:
         """Rows that refer to rows that are not there: what they are, how many; none if there are none."""

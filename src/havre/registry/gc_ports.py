@@ -76,7 +76,7 @@ class GarbageRows(Protocol):
         """Remove the rows of what was condemned ``before`` and nobody links; returns their keys and sizes."""
 
     def known_keys(self, keys: Collection[str]) -> Collection[str]:
-        """Those of ``keys`` that a row names."""
+        """Those of ``keys`` that a row names, or that an upload under way may (``byte_ports.SEGMENTS``)."""
 
     def remembered(self, key: str) -> str | None:
         """What was remembered under a name."""

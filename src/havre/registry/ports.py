@@ -7,14 +7,21 @@ again after a conflict, so it must have no other effect. No unit of work is open
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, TypeVar
 
-from havre.oci.digest import Digest, Hasher
+from havre.oci.digest import Digest
 from havre.oci.names import Namespace, RepositoryName, Tag
-from havre.oci.ranges import ByteRange
+from havre.registry.byte_ports import (
+    BlobStore,
+    Body,
+    Clock,
+    Elsewhere,
+    HeldUpload,
+    LocalFile,
+    Swept,
+    UploadStore,
+)
 from havre.registry.check_ports import CheckingRows
 from havre.registry.gc_ports import GarbageRows, UntaggedRows
 from havre.registry.inside.ports import TreeRows
@@ -28,6 +35,7 @@ from havre.registry.records import (
     ManifestRecord,
     NamespaceRecord,
     Repository,
+    Segments,
     UploadRecord,
     Viewer,
     Visibility,
@@ -37,145 +45,10 @@ from havre.registry.search_ports import SearchRows, StarRows
 from havre.registry.tag_ports import PullRows, RemovalRows, TagListRows, TagRows
 from havre.registry.why_ports import HolderRows
 
+__all__ = ["BlobStore", "Body", "Clock", "Elsewhere", "HeldUpload", "LocalFile", "Swept", "UploadStore"]
+"""Defined in ``byte_ports``, and imported from here with the others."""
+
 T = TypeVar("T")
-
-Body = AsyncIterator[bytes]
-"""Bytes as they arrive. Raises ClientGone if the sender leaves in the middle."""
-
-
-class Clock(Protocol):
-    """Tells the time."""
-
-    def __call__(self) -> Instant:
-        """Milliseconds since 1970, UTC."""
-
-
-# ---------------------------------------------------------------- bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """The content is a file on this machine, which the server may hand to the kernel."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """The content can be fetched at this address, without our credentials, for some minutes."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What one look for strays found."""
-
-    after: str
-    """Where to go on; empty at the end."""
-    looked: int
-    removed: int
-    bytes: int
-
-
-class BlobStore(Protocol):
-    """Finished content, by key.
-
-    A key is never used for other content, and a new push never gets a key under which something is stored: who has
-    removed the last row that names a key may take its content away, and hits nothing that was pushed meanwhile.
-    """
-
-    async def size(self, key: str) -> int | None:
-        """Bytes stored under ``key``, None if there is nothing."""
-
-    async def locate(self, key: str) -> LocalFile | Elsewhere | None:
-        """Where a reader may take the whole content from; None if only ``read`` can give it."""
-
-    def read(self, key: str, span: ByteRange) -> AsyncIterator[bytes]:
-        """The bytes of ``span`` in pieces of at most 1 MiB. Raises BlobUnknown if there is nothing."""
-
-    async def delete(self, key: str) -> None:
-        """Remove content that only the caller knows; nothing happens if there is none."""
-
-    async def remove(
-        self, keys: Collection[str], gone: Callable[[Collection[str]], Awaitable[Collection[str]]]
-    ) -> None:
-        """Hold the content of ``keys`` against every other removal, have ``gone`` remove rows, and follow it.
-
-        ``gone`` is given those of ``keys`` that could be held, and returns those that no row names any more: their
-        content goes. If it raises, everything stays. A crash in between leaves a stray.
-        """
-
-    async def strays(
-        self,
-        known: Callable[[Collection[str]], Awaitable[Collection[str]]],
-        after: str = "",
-        *,
-        remove: bool = True,
-    ) -> Swept:
-        """Remove content that ``known`` (given keys, returns those with a row) does not know; without ``remove`` look.
-
-        One batch of keys greater than ``after``. Leaves alone whatever was stored within the last hour, for its row
-        may not be committed yet.
-        """
-
-
-class HeldUpload(Protocol):
-    """An upload that nobody else writes to, given out at the offset up to which its bytes were acknowledged."""
-
-    async def append(self, body: Body, hasher: Hasher) -> int:
-        """Write ``body`` at the offset, feed it to ``hasher`` in order, and return the new size.
-
-        Whatever lay beyond the offset is cut off first: it was never acknowledged. If the body breaks off
-        (ClientGone) or a hasher limit is hit, what arrived stays and the exception goes on; ``offset + hasher's new
-        bytes`` is then the size. Raises StorageFull when there is no room; the upload is then cut back to the offset.
-        """
-
-    async def finish(self, digest: Digest, size: int) -> str:
-        """As ``UploadStore.finish``, before anybody else can write."""
-
-
-class UploadStore(Protocol):
-    """Content on its way, private to one upload. Ids are made by the registry and safe as file names.
-
-    An upload exists for the store once bytes were appended; an unknown one is empty.
-    """
-
-    def hold(self, upload_id: str, offset: int) -> AbstractAsyncContextManager[HeldUpload]:
-        """Keep everybody else from writing to the upload.
-
-        Who holds it looks at its row again before the first byte, and changes the row before letting go: otherwise two
-        that began at one offset would write over each other, and one's bytes go by the other's digest. Raises UploadBusy
-        when somebody holds it, and UploadInvalid if fewer than ``offset`` bytes are stored.
-        """
-
-    def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
-        """The first ``size`` bytes again, to hash a prefix that no hasher of this process knows."""
-
-    async def adopt(self, upload_id: str, file: LocalFile, size: int, *, link: bool) -> str:
-        """Let an unknown upload hold the ``size`` bytes of a file of this machine without writing them again.
-
-        Returns ``linked`` (only with ``link``: the upload is that file under a second name, and whoever may write to
-        it changes both), ``cloned`` (both share their place until one changes), or nothing: then nothing was done.
-        """
-
-    async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
-        """Make the first ``size`` bytes durable content under a key that nothing else has, and return that.
-
-        On return the bytes are synced, and so is their name; the upload is gone. The caller has verified the digest.
-        What is stored without a row for an hour is a stray: the row must follow soon. Raises UploadBusy, StorageFull,
-        and UploadInvalid if fewer bytes are stored.
-        """
-
-    async def discard(self, upload_id: str) -> None:
-        """Forget the upload and its bytes; nothing happens if it is unknown."""
-
-    async def stale(self, known: Callable[[Collection[str]], Awaitable[Collection[str]]]) -> int:
-        """Discard uploads that ``known`` (given ids, returns those with a row) does not know; returns how many.
-
-        Leaves alone whatever was touched within the last hour, for its row may not be committed yet.
-        """
-
 
 # ---------------------------------------------------------------- rows
 
@@ -305,10 +178,10 @@ class UploadRows(Protocol):
         """Remember a new upload."""
 
     def advance(self, upload: UploadRecord, before: int) -> bool:
-        """Store size, prefixes and time, if the stored size is still ``before``; else False."""
+        """Store size, prefixes, segments and time, if the stored size is still ``before``; else False."""
 
-    def delete(self, upload_id: str) -> bool:
-        """Forget it; False if there was none."""
+    def delete(self, upload_id: str) -> Segments | None:
+        """Forget it; returns its segments, which are the caller's from then on, None if there was none."""
 
     def expired(self, before: Instant, limit: int) -> Sequence[str]:
         """Ids of uploads not touched since ``before``."""

@@ -127,6 +127,18 @@ class BlobRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """Bytes of an upload that a store keeps as a thing of its own: its key, and how many bytes it has."""
+
+    key: str
+    size: int
+
+
+Segments = tuple[Segment, ...]
+"""Where an upload's acknowledged bytes lie, in order; none where the upload's id tells."""
+
+
+@dataclass(frozen=True, slots=True)
 class UploadRecord:
     """A blob on its way: ``size`` bytes are acknowledged, whose digests are in ``prefixes`` (by algorithm)."""
 
@@ -141,6 +153,7 @@ class UploadRecord:
     """What the client said it will name the blob by (``digest-algorithm=``)."""
     room: int | None = None
     """Bytes that its namespace had left when it began; None: no limit."""
+    segments: Segments = ()
 
 
 @dataclass(frozen=True, slots=True)

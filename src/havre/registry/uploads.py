@@ -29,11 +29,12 @@ from havre.errors import (
 from havre.oci.digest import ALGORITHMS, Digest, Hasher
 from havre.oci.names import RepositoryName
 from havre.oci.ranges import ByteRange
+from havre.registry.byte_ports import SEGMENTS
 from havre.registry.naming import ensure, pushable
 from havre.registry.policy import check_in_flight, check_uploads
 from havre.registry.ports import BlobStore, Body, Clock, HeldUpload, LocalFile, Metadata, Rows, UploadStore
 from havre.registry.quotas import bounded, check_finish, check_size, check_start
-from havre.registry.records import BlobRecord, UploadRecord
+from havre.registry.records import BlobRecord, Segments, UploadRecord
 
 MAX_HASHERS = 1_000
 """Running digests kept in memory for the next chunk; a lost one only costs reading its bytes again."""
@@ -131,10 +132,10 @@ class Uploads:
             try:
                 await self._append(held, upload, body, hasher, announced)
             except ClientGone:
-                await self._advance(upload, hasher)
+                await self._advance(upload, hasher, held.keep())
                 raise
             _check_length(upload, span, hasher)
-            return await self._advance(upload, hasher)
+            return await self._advance(upload, hasher, held.keep())
 
     async def finish(
         self,
@@ -160,7 +161,8 @@ class Uploads:
         if actual is None or upload.size == 0:
             actual = (await self._hasher(upload, digest.algorithm)).digest(digest.algorithm)
         # What is acknowledged never changes: nobody needs to be kept out.
-        return await self._finish(upload, digest, upload.size, actual, partial(self._store.finish, upload.id))
+        publish = partial(self._store.finish, upload.id, segments=upload.segments)
+        return await self._finish(upload, digest, upload.size, actual, publish)
 
     async def _finish(
         self, upload: UploadRecord, digest: Digest, size: int, actual: Digest, publish: Publish
@@ -189,7 +191,7 @@ class Uploads:
     async def cancel(self, upload: UploadRecord) -> None:
         """Forget the upload; its bytes go at once. Raises UploadUnknown if another request ended it first."""
         self._hashers.pop(upload.id, None)
-        if not await self._forget(upload.id):
+        if await self._forget(upload.id) is None:
             raise _unknown(upload.id)
 
     async def expire(self) -> int:
@@ -206,7 +208,7 @@ class Uploads:
     @contextlib.asynccontextmanager
     async def _hold(self, upload: UploadRecord) -> AsyncIterator[HeldUpload]:
         """Keep others from writing to it. Raises UploadBusy if one has done so since its row was read, UploadUnknown."""
-        async with self._store.hold(upload.id, upload.size) as held:
+        async with self._store.hold(upload.id, upload.size, upload.segments) as held:
             now = await self._metadata.read(lambda rows: rows.uploads.get(upload.id))
             if now is None:
                 raise _unknown(upload.id)
@@ -271,19 +273,17 @@ class Uploads:
             await self._forget(upload.id)
             raise
 
-    async def _forget(self, upload_id: str) -> bool:
-        """Remove row and bytes; False if another request removed the row before."""
-        gone = await self._metadata.write(lambda rows: rows.uploads.delete(upload_id), durable=False)
-        await self._store.discard(upload_id)
-        return gone
+    async def _forget(self, upload_id: str) -> Segments | None:
+        """Remove row and bytes; None if another request removed the row before."""
+        segments = await self._metadata.write(lambda rows: rows.uploads.delete(upload_id), durable=False)
+        await self._store.discard(upload_id, segments or ())
+        return segments
 
     async def _keep(self, upload: UploadRecord, digest: Digest, size: int, publish: Publish) -> BlobRecord:
         stored = await self._metadata.read(lambda rows: rows.blobs.find(digest))
         whole = stored is not None and await self._blobs.size(stored.key) == stored.size == size
         blob = await self._link(upload, stored) if whole and stored else None
-        if blob is not None:
-            await self._store.discard(upload.id)
-        else:
+        if blob is None:
             lost = "" if whole or stored is None else stored.key
             try:
                 blob = await self._publish(upload, digest, size, lost, publish)
@@ -299,13 +299,14 @@ class Uploads:
     async def _link(self, upload: UploadRecord, stored: BlobRecord) -> BlobRecord | None:
         """Link content that is here already; None if it was collected since it was looked for."""
 
-        def work(rows: Rows) -> BlobRecord | None:
+        def work(rows: Rows) -> tuple[BlobRecord | None, Segments | None]:
             found = rows.blobs.find(stored.digest)
-            if found is not None:
-                self._settle(rows, upload, found)
-            return found
+            return found, self._settle(rows, upload, found) if found is not None else None
 
-        return await self._metadata.write(work)
+        found, segments = await self._metadata.write(work)
+        if found is not None:
+            await self._store.discard(upload.id, segments or ())
+        return found
 
     async def _publish(
         self, upload: UploadRecord, digest: Digest, size: int, lost: str, publish: Publish
@@ -313,30 +314,35 @@ class Uploads:
         """Store the upload's bytes as content, and link that; ``lost`` is a key that has lost its content."""
         key, since = await publish(digest, size), self._clock()
 
-        def work(rows: Rows) -> BlobRecord:
+        def work(rows: Rows) -> tuple[BlobRecord, Segments | None]:
             if self._clock() - since > ROW_WITHIN:
                 # By now it may be taken for a stray.
                 raise Unavailable("storing this content took too long: push it again", retry_after=5)
             blob = rows.blobs.add(BlobRecord(digest, size, key), since, instead_of=lost)
-            self._settle(rows, upload, blob)
-            return blob
+            segments = self._settle(rows, upload, blob)
+            if segments is None and blob.key == key and key.startswith(SEGMENTS):
+                # Whoever removed the upload's row has the segments now, to discard them.
+                raise _unknown(upload.id)
+            return blob, segments
 
-        blob = await self._metadata.write(work)
-        if blob.key != key:
+        blob, segments = await self._metadata.write(work)
+        if blob.key != key and key not in {one.key for one in upload.segments}:
             # Another push of the same content was quicker.
             await self._blobs.delete(key)
+        if rest := tuple(one for one in segments or () if one.key != blob.key):
+            await self._store.discard(upload.id, rest)
         return blob
 
-    def _settle(self, rows: Rows, upload: UploadRecord, blob: BlobRecord) -> None:
-        """Within a unit of work: the upload is a blob of its repository now."""
+    def _settle(self, rows: Rows, upload: UploadRecord, blob: BlobRecord) -> Segments | None:
+        """Within a unit of work: the upload is a blob of its repository now. Returns what ``UploadRows.delete`` does."""
         now = self._clock()
         repository = ensure(rows, upload.repository, now, begun=upload.created)
         rows.blobs.link(repository.id, blob.digest, now)
-        rows.uploads.delete(upload.id)
+        return rows.uploads.delete(upload.id)
 
-    async def _advance(self, upload: UploadRecord, hasher: Hasher) -> UploadRecord:
+    async def _advance(self, upload: UploadRecord, hasher: Hasher, segments: Segments) -> UploadRecord:
         prefixes = {name: hasher.digest(name) for name in hasher.algorithms}
-        after = replace(upload, size=hasher.size, prefixes=prefixes, updated=self._clock())
+        after = replace(upload, size=hasher.size, prefixes=prefixes, updated=self._clock(), segments=segments)
         if not await self._metadata.write(lambda rows: rows.uploads.advance(after, upload.size), durable=False):
             raise _changed(upload.id)
         self._hashers[upload.id] = hasher
@@ -362,7 +368,7 @@ class Uploads:
         return await self._metadata.read(lambda rows: rows.uploads.known(upload_ids))
 
     def _prefix(self, upload: UploadRecord) -> AsyncIterator[bytes]:
-        return self._store.read(upload.id, upload.size)
+        return self._store.read(upload.id, upload.size, upload.segments)
 
 
 def _check_start(upload: UploadRecord, span: ByteRange | None) -> None:

@@ -22,7 +22,7 @@ from havre.errors import BlobUnknown, HavreError, Unavailable, UploadUnknown
 from havre.oci.digest import Digest, Hasher
 from havre.oci.ranges import ByteRange
 from havre.registry.ports import Body, Clock, Elsewhere, LocalFile, Swept
-from havre.registry.records import Instant
+from havre.registry.records import Instant, Segments
 from havre.storage import disk
 from havre.storage.adopting import Adopter
 from havre.storage.layout import Layout
@@ -149,7 +149,7 @@ class FileUploads:
         self._adopter = Adopter()
 
     @asynccontextmanager
-    async def hold(self, upload_id: str, offset: int) -> AsyncGenerator[_Held, None]:
+    async def hold(self, upload_id: str, offset: int, segments: Segments = ()) -> AsyncGenerator[_Held, None]:
         """Lock the upload's file, as the port says."""
         opening = self._threads.start(disk.UploadFile, self._layout.upload(upload_id), offset)
         try:
@@ -163,7 +163,7 @@ class FileUploads:
         finally:
             held.close()
 
-    def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
+    def read(self, upload_id: str, size: int, segments: Segments = ()) -> AsyncIterator[bytes]:
         """The first ``size`` bytes. Raises UploadUnknown, and Unavailable if there are fewer."""
         missing = UploadUnknown(f"the bytes of the upload {upload_id} are gone: begin a new upload")
         return _read(self._threads, self._layout.upload(upload_id), ByteRange(0, size), missing)
@@ -173,7 +173,7 @@ class FileUploads:
         upload = self._layout.upload(upload_id)
         return await finished(self._threads.start(self._adopter.take, Path(file.path), upload, size, link=link))
 
-    async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
+    async def finish(self, upload_id: str, digest: Digest, size: int, segments: Segments = ()) -> str:
         """Sync the bytes, give them a name that nobody has, sync that; return the key."""
         return await finished(self._threads.start(self._publish, upload_id, None, digest, size))
 
@@ -184,7 +184,7 @@ class FileUploads:
             return keys[self._publisher.publish_held(file, names, size, at)]
         return keys[self._publisher.publish(self._layout.upload(upload_id), names, size, at)]
 
-    async def discard(self, upload_id: str) -> None:
+    async def discard(self, upload_id: str, segments: Segments = ()) -> None:
         """Remove the file. A request that is still writing to it writes to nothing from then on."""
         path = self._layout.upload(upload_id)
         with disk.failures_named("discarding an upload"):
@@ -225,6 +225,10 @@ class _Held:
                 await self._flush_piece(hasher)
             await self._settle()
         return self._file.size
+
+    def keep(self) -> Segments:
+        """None: the upload's id tells."""
+        return ()
 
     async def finish(self, digest: Digest, size: int) -> str:
         """Publish the file, as the port says."""

@@ -14,7 +14,7 @@ from havre.errors import BlobUnknown, Unavailable, UploadBusy, UploadInvalid, Up
 from havre.oci.digest import Digest, Hasher
 from havre.oci.ranges import ByteRange
 from havre.registry.ports import Body, Clock, Elsewhere, LocalFile, Swept
-from havre.registry.records import Instant
+from havre.registry.records import Instant, Segments
 from havre.storage.filesystem import BATCH, READ_PIECE, STALE_AFTER
 
 
@@ -109,6 +109,10 @@ class _Held:
             self._upload.content += chunk
         return len(self._upload.content)
 
+    def keep(self) -> Segments:
+        """None: the upload's id tells."""
+        return ()
+
     async def finish(self, digest: Digest, size: int) -> str:
         """Keep the content, as the port says."""
         return self._keep(digest, size)
@@ -123,7 +127,7 @@ class MemoryUploads:
         self._uploads: dict[str, _Upload] = {}
 
     @asynccontextmanager
-    async def hold(self, upload_id: str, offset: int) -> AsyncGenerator[_Held, None]:
+    async def hold(self, upload_id: str, offset: int, segments: Segments = ()) -> AsyncGenerator[_Held, None]:
         """Mark the upload as busy, as the port says."""
         upload = self._idle(upload_id) or _Upload(self._clock())
         if len(upload.content) < offset:
@@ -136,7 +140,7 @@ class MemoryUploads:
             upload.busy = False
             upload.touched = self._clock()
 
-    async def read(self, upload_id: str, size: int) -> AsyncIterator[bytes]:
+    async def read(self, upload_id: str, size: int, segments: Segments = ()) -> AsyncIterator[bytes]:
         """The first ``size`` bytes. Raises UploadUnknown, and Unavailable if there are fewer."""
         if upload_id not in self._uploads:
             raise UploadUnknown(f"the bytes of the upload {upload_id} are gone: begin a new upload")
@@ -147,7 +151,7 @@ class MemoryUploads:
         """Nothing: no file is in memory."""
         return ""
 
-    async def finish(self, upload_id: str, digest: Digest, size: int) -> str:
+    async def finish(self, upload_id: str, digest: Digest, size: int, segments: Segments = ()) -> str:
         """Keep the first ``size`` bytes as content under a key that nothing else has, and return that."""
         return self._keep(upload_id, self._idle(upload_id), digest, size)
 
@@ -158,7 +162,7 @@ class MemoryUploads:
         self._uploads.pop(upload_id, None)
         return self._blobs.keep((str(digest), f"{digest}.{upload_id}"), content)
 
-    async def discard(self, upload_id: str) -> None:
+    async def discard(self, upload_id: str, segments: Segments = ()) -> None:
         """Forget the upload; nothing happens if it is unknown."""
         self._uploads.pop(upload_id, None)
 

@@ -347,6 +347,8 @@ def _storage() -> None:
     )
     room = "bytes its namespace had left when it began; none: no limit"
     op.add_column("uploads", Column("room", BigInteger, nullable=True, comment=room))
+    lie = "JSON: keys and sizes of its bytes, in order"
+    op.add_column("uploads", Column("segments", Text, nullable=False, server_default="[]", comment=lie))
     op.create_index(op.f("ix_namespaces_storage"), "namespaces", ["storage"])
     op.create_index(op.f("ix_repositories_storage"), "repositories", ["storage"])
     private = text("visibility = 'private' AND deleted IS NULL")
