@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, literal_column, or_, select, update
 
 from havre.errors import NameUnknown
 from havre.metadata import search_index
@@ -55,14 +55,20 @@ def visible(viewer: Viewer) -> ColumnElement[bool]:
 
     Nobody sees one that was deleted.
     """
+    return visible_to(viewer.user_id, is_admin=viewer.is_admin)
+
+
+def visible_to(user_id: int | ColumnElement[int] | None, *, is_admin: bool) -> ColumnElement[bool]:
+    """The same for an account which, in a statement that is kept, can be a place left open."""
     there = repositories.c.deleted.is_(None)
-    public = repositories.c.visibility == Visibility.PUBLIC.value
-    if viewer.is_admin:
+    # Spelt out, so that both engines know it for what the index of public ones says.
+    public = repositories.c.visibility == literal_column(f"'{Visibility.PUBLIC.value}'")
+    if is_admin:
         return there
-    if viewer.user_id is None:
+    if user_id is None:
         return and_(there, public)
-    own = select(namespaces.c.id).where(namespaces.c.user_id == viewer.user_id)
-    shared = select(collaborators.c.repository_id).where(collaborators.c.user_id == viewer.user_id)
+    own = select(namespaces.c.id).where(namespaces.c.user_id == user_id)
+    shared = select(collaborators.c.repository_id).where(collaborators.c.user_id == user_id)
     return and_(there, or_(public, repositories.c.namespace_id.in_(own), repositories.c.id.in_(shared)))
 
 

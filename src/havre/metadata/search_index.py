@@ -36,8 +36,10 @@ _REMEMBER = text(
     "INSERT INTO search (rowid, name, part, description, readme) VALUES (:id, :name, :part, :description, :readme)"
 )
 _PUT = text(
-    "INSERT INTO search (repository_id, words) VALUES (:id, CAST(:words AS tsvector))"
-    " ON CONFLICT (repository_id) DO UPDATE SET words = excluded.words"
+    "INSERT INTO search (repository_id, names, parts, texts, words) VALUES (:id, CAST(:names AS tsvector),"
+    " CAST(:parts AS tsvector), CAST(:texts AS tsvector), CAST(:words AS tsvector))"
+    " ON CONFLICT (repository_id) DO UPDATE SET"
+    " names = excluded.names, parts = excluded.parts, texts = excluded.texts, words = excluded.words"
 )
 _ITEM = (
     (repository_facets.c.repository_id == bindparam("repository"))
@@ -68,7 +70,7 @@ def refresh(connection: Connection, repository_id: int) -> None:
         }
         connection.execute(_REMEMBER, {"id": repository_id, **values})
     else:
-        connection.execute(_PUT, {"id": repository_id, "words": _vector(words)})
+        connection.execute(_PUT, {"id": repository_id, **_vectors(words)})
 
 
 def count(connection: Connection, repository_id: int, manifest: ManifestRecord) -> None:
@@ -129,7 +131,11 @@ def _record(row: Sequence[Any]) -> ManifestRecord:
     return ManifestRecord(Digest(digest), media_type, bytes(content), 0, size, artifact_type, about, platform)
 
 
-def _vector(words: Indexed) -> str:
-    """The text form of a tsvector: each word with a place, which nobody reads, and the weight of its field."""
-    fields = (("A", words.name), ("B", words.part), ("C", words.description), ("D", words.readme))
-    return " ".join(f"'{word}':1{weight}" for weight, field in fields for word in field)
+def _vectors(words: Indexed) -> dict[str, str]:
+    """The text form of a tsvector for each column, which holds the fields of those before it as well."""
+    columns = (("names", words.name), ("parts", words.part), ("texts", words.description), ("words", words.readme))
+    found, vectors = "", {}
+    for column, field in columns:
+        found += "".join(f"'{word}' " for word in field)
+        vectors[column] = found
+    return vectors

@@ -1,6 +1,6 @@
 """What search looks in: an index of words that each engine keeps in its own way, and what repositories hold, counted.
 
-The index is no table like others: a virtual one of SQLite's FTS5, a column of type tsvector in PostgreSQL. Both are
+The index is no table like others: a virtual one of SQLite's FTS5, columns of type tsvector in PostgreSQL. Both are
 plain statements here, which run when tables are made. They hold nothing that could not be made again from the rows.
 """
 
@@ -21,14 +21,19 @@ SQLITE = (
 )
 
 POSTGRESQL = (
+    # Each column holds what the one before it has and more. One with weights would not do: the index leaves them out,
+    # so that for a word of many texts all their rows would be read to learn that hardly any name has it.
     (
         "CREATE TABLE search (repository_id BIGINT PRIMARY KEY REFERENCES repositories (id) ON DELETE CASCADE,"
-        " words tsvector NOT NULL)"
+        " names tsvector NOT NULL, parts tsvector NOT NULL, texts tsvector NOT NULL, words tsvector NOT NULL)"
     ),
-    # Beside the row, where PostgreSQL would move it, reading every row would seem cheap to it, and is not.
-    "ALTER TABLE search ALTER COLUMN words SET STORAGE MAIN",
+    # Beside the row, where PostgreSQL would move them, reading every row would seem cheap to it, and is not.
+    (
+        "ALTER TABLE search ALTER COLUMN names SET STORAGE MAIN, ALTER COLUMN parts SET STORAGE MAIN,"
+        " ALTER COLUMN texts SET STORAGE MAIN, ALTER COLUMN words SET STORAGE MAIN"
+    ),
     # Without a list of what is still to be sorted in, which every search would walk along.
-    "CREATE INDEX ix_search_words ON search USING gin (words) WITH (fastupdate = off)",
+    "CREATE INDEX ix_search_words ON search USING gin (names, parts, texts, words) WITH (fastupdate = off)",
 )
 
 
