@@ -115,7 +115,7 @@ def test_names_in_one_text_and_those_that_were_made_since(
     rows: Rows, python: int, names: list[str], data: st.DataObject
 ) -> None:
     with undone(rows):
-        begun, _ = rows.tag_lists.made(python, 0, 0)
+        begun, _ = rows.tag_lists.made(python, "", 0, 0)
         put(rows, python, *names)
         joined, after = [], ""
         while (some := rows.tag_lists.joined(python, after, 2))[0]:
@@ -126,11 +126,14 @@ def test_names_in_one_text_and_those_that_were_made_since(
         assert rows.tag_lists.joined(python + 1000, "", 9) == ("", "")
         # A move makes no tag, and takes none of the ids that are looked at.
         put(rows, python, *names, to="large")
-        last, made = rows.tag_lists.made(python, begun, 100)
+        last, made = rows.tag_lists.made(python, "", begun, 100)
         assert (sorted(made), last >= begun + len(names)) == (sorted(names), True)
-        assert list(rows.tag_lists.made(python, begun, 2)[1]) == names[:2]
-        assert rows.tag_lists.made(python, last, 100) == (last, [])
-        assert rows.tag_lists.made(python + 1000, begun, 100)[1] == []
+        assert list(rows.tag_lists.made(python, "", begun, 2)[1]) == names[:2]
+        text = names[0].swapcase() if names else "x"
+        matching = [name for name in names if text.lower() in name.lower()]
+        assert sorted(rows.tag_lists.made(python, text, begun, 100)[1]) == sorted(matching)
+        assert rows.tag_lists.made(python, "", last, 100) == (last, [])
+        assert rows.tag_lists.made(python + 1000, "", begun, 100)[1] == []
         for order in TagOrder:
             every = rows.tag_lists.places(python, order, "", None, None, False, 100)
             chosen = [place for place in every if data.draw(st.booleans())]

@@ -81,7 +81,7 @@ async def test_names_are_read_anew_after_a_while_and_when_ids_went_back(inside: 
     clock = [0.0]
     names = TagNames(inside.app.database, lambda: clock[0])
     assert await names.containing(repository_id, "LATEST", 10) == [Tag("Latest")]
-    newest = await inside.app.database.read(lambda rows: rows.tag_lists.made(repository_id, 0, 0)[0])
+    newest = await inside.app.database.read(lambda rows: rows.tag_lists.made(repository_id, "", 0, 0)[0])
 
     def reuse(rows: Rows) -> None:
         # Ids so far below the last one known that nobody looks there.

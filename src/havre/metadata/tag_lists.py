@@ -59,7 +59,11 @@ _BY_ID = (
     .limit(bindparam("limit"))
     .subquery()
 )
-_MADE = select(_BY_ID.c.name).where(_BY_ID.c.repository_id == bindparam("repository_id"))
+_MADE_HERE = select(_BY_ID.c.name).where(_BY_ID.c.repository_id == bindparam("repository_id"))
+_MADE = {
+    "LIKE": _MADE_HERE.where(_BY_ID.c.name.like(bindparam("pattern"), escape="\\")),
+    "ILIKE": _MADE_HERE.where(_BY_ID.c.name.ilike(bindparam("pattern"), escape="\\")),
+}
 
 MAX_CHILDREN = 2_000
 """Children of the indexes of one page that are looked at for their platforms."""
@@ -108,6 +112,8 @@ class TagListRows:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # SQLite's LIKE disregards the case of ASCII letters, and names of tags have no others.
+        self._like = "LIKE" if connection.dialect.name == "sqlite" else "ILIKE"
 
     def count(self, repository_id: int, at_most: int) -> int:
         """How many tags there are, counted no further than ``at_most``."""
@@ -136,13 +142,15 @@ class TagListRows:
             return []
         values = {"repository_id": repository_id, "limit": limit, "offset": 0, "pattern": pattern(text)}
         values |= _edge("after", after) | _edge("until", until)
-        # SQLite's LIKE disregards the case of ASCII letters, and names of tags have no others.
-        like = ("LIKE" if self._connection.dialect.name == "sqlite" else "ILIKE") if text else ""
+        like = self._like if text else ""
         statement = _places(order, backwards, like, after is not None, until is not None)
         return [_place(row) for row in self._connection.execute(statement, values)]
 
     def named(self, repository_id: int, order: TagOrder, names: Collection[Tag]) -> Sequence[TagPlace]:
         """Where those of some thousand tags stand that exist, in that order."""
+        if not names:
+            # To look for none of them, SQLite walks through all that there are.
+            return []
         values = {"repository_id": repository_id, "names": [str(name) for name in names]}
         return [_place(row) for row in self._connection.execute(_named(order), values)]
 
@@ -152,11 +160,15 @@ class TagListRows:
         text, last = self._connection.execute(_JOINED, values).one()
         return text or "", last or ""
 
-    def made(self, repository_id: int, after: int, limit: int) -> tuple[int, Sequence[Tag]]:
-        """The highest id of a tag anywhere; and names here among the ``limit`` tags with the lowest ids above ``after``."""
+    def made(self, repository_id: int, text: str, after: int, limit: int) -> tuple[int, Sequence[Tag]]:
+        """The highest id of a tag anywhere; and names here that contain ``text``, which is ASCII, among the ``limit``
+        tags with the lowest ids above ``after``.
+        """
         last = self._connection.execute(_LAST_ID).scalar() or 0
-        values = {"repository_id": repository_id, "after": after, "limit": limit}
-        return last, [Tag(name) for (name,) in self._connection.execute(_MADE, values)] if limit else []
+        if not limit:
+            return last, []
+        values = {"repository_id": repository_id, "pattern": pattern(text), "after": after, "limit": limit}
+        return last, [Tag(name) for (name,) in self._connection.execute(_MADE[self._like], values)]
 
     def views(
         self, repository_id: int, names: Sequence[Tag]

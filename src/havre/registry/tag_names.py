@@ -80,7 +80,7 @@ class TagNames:
         if TAG_BETWEEN in wanted or not wanted.isascii():
             return []
         kept = self._kept.pop(repository_id, None)
-        fresh = await self._since(repository_id, kept) if kept else None
+        fresh = await self._since(repository_id, wanted, kept) if kept else None
         if kept is None or fresh is None:
             kept, fresh = await self._read(repository_id), []
         if kept is None:
@@ -89,20 +89,20 @@ class TagNames:
         found = kept.containing(wanted, most)
         if found is None:
             return None
-        every = list(dict.fromkeys([*found, *(name for name in fresh if wanted in name.lower())]))
+        every = list(dict.fromkeys([*found, *fresh]))
         return every if len(every) <= most else None
 
-    async def _since(self, repository_id: int, kept: _Kept) -> list[Tag] | None:
-        """Names that were added since; None if the names must be read anew."""
+    async def _since(self, repository_id: int, text: str, kept: _Kept) -> list[Tag] | None:
+        """Names with ``text`` in them that were added since; None if the names must be read anew."""
         if self._clock() - kept.read > SECONDS:
             return None
         after = max(0, kept.last - OVERLAP)
-        last, names = await self._metadata.read(lambda rows: rows.tag_lists.made(repository_id, after, MAX_NEW))
+        last, names = await self._metadata.read(lambda rows: rows.tag_lists.made(repository_id, text, after, MAX_NEW))
         return None if last < kept.last or last - after > MAX_NEW else list(names)
 
     async def _read(self, repository_id: int) -> _Kept | None:
         now, after, pieces, size, count = self._clock(), "", [""], 0, 0
-        last, _ = await self._metadata.read(lambda rows: rows.tag_lists.made(repository_id, 0, 0))
+        last, _ = await self._metadata.read(lambda rows: rows.tag_lists.made(repository_id, "", 0, 0))
         while True:
 
             def work(rows: Rows, after: str = after) -> tuple[str, str]:

@@ -83,8 +83,10 @@ class TagListRows(Protocol):
     def joined(self, repository_id: int, after: str, limit: int) -> tuple[str, str]:
         """The next ``limit`` names greater than ``after``, in one text with TAG_BETWEEN between them; and the greatest."""
 
-    def made(self, repository_id: int, after: int, limit: int) -> tuple[int, Sequence[Tag]]:
-        """The highest id of a tag anywhere; and names here among the ``limit`` tags with the lowest ids above ``after``."""
+    def made(self, repository_id: int, text: str, after: int, limit: int) -> tuple[int, Sequence[Tag]]:
+        """The highest id of a tag anywhere; and names here that contain ``text``, which is ASCII, among the ``limit``
+        tags with the lowest ids above ``after``.
+        """
 
     def views(
         self, repository_id: int, names: Sequence[Tag]
