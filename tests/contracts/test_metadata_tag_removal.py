@@ -42,13 +42,18 @@ def test_what_something_else_needs_is_held(rows: Rows, python: int) -> None:
 
 
 def test_bytes_that_nothing_else_needs(rows: Rows, python: int) -> None:
-    assert rows.removal.freed(python, [digest("one")]) == (1, len("own layer"))
+    every = [digest(name) for name in ("base", "own layer", "config")]
+    assert rows.removal.needed(python, [digest("one")]) == set(every)
+    assert rows.removal.needed(python, [digest("two")]) == {digest("base"), digest("config")}
+    assert rows.removal.needed(python, [digest("index")]) == rows.removal.needed(python, []) == set()
+    assert rows.removal.freed(python, every, [digest("one")]) == (1, len("own layer"))
     both = [digest("one"), digest("two")]
-    assert rows.removal.freed(python, both) == (3, len("own layer") + len("base") + len("config"))
-    assert rows.removal.freed(python, []) == (0, 0)
+    assert rows.removal.freed(python, every, both) == (3, len("own layer") + len("base") + len("config"))
+    assert rows.removal.freed(python, every[:1], both) == (1, len("base"))
+    assert rows.removal.freed(python, [], both) == (0, 0)
     golang = repository(rows, "golang").id
     rows.manifests.add(golang, manifest("go"), [(digest("base"), "layer")])
-    assert rows.removal.freed(python, both) == (2, len("own layer") + len("config"))
+    assert rows.removal.freed(python, every, both) == (2, len("own layer") + len("config"))
 
 
 def test_tags_and_manifests_go(rows: Rows, python: int) -> None:

@@ -100,7 +100,7 @@ FEW: dict[str, Callable[[Rows], object]] = {
     "tags.of": lambda rows: rows.tags.of(1, SOME),
     "tag_lists.views": lambda rows: rows.tag_lists.views(1, [LATEST]),
     "removal.held": lambda rows: rows.removal.held(1, [SOME], [LATEST]),
-    "removal.freed": lambda rows: rows.removal.freed(1, [SOME]),
+    "removal.freed": lambda rows: rows.removal.freed(1, [SOME], [digest("other")]),
     "pulls.by_day": lambda rows: rows.pulls.by_day(1, 20000),
 }
 

@@ -73,9 +73,6 @@ _FREED = select(func.count(), func.coalesce(func.sum(blobs.c.size), 0)).where(
 _REMOVE_TAGS = delete(tags).where(_TAGS_HERE, _TAGS_AMONG)
 _REMOVE_MANIFESTS = delete(manifests).where(_HERE, _AMONG)
 
-# Digests in one statement; both engines allow more.
-_SLICE = 500
-
 
 class RemovalRows:
     """Implements ``havre.registry.tag_ports.RemovalRows``."""
@@ -100,16 +97,16 @@ class RemovalRows:
         values = {"repository_id": repository_id, "digests": _texts(digests), "tags": _texts(tags)}
         return {Digest(one) for one in self._connection.execute(_HELD, values).scalars()}
 
-    def freed(self, repository_id: int, digests: Collection[Digest]) -> tuple[int, int]:
-        """Blobs, and their bytes, that only these manifests of all that anyone can still pull refer to."""
+    def needed(self, repository_id: int, digests: Collection[Digest]) -> set[Digest]:
+        """Configs and layers that these manifests refer to."""
         values = {"repository_id": repository_id, "digests": _texts(digests)}
-        needed = sorted(self._connection.execute(_NEEDED, values).scalars())
-        number, size = 0, 0
-        for start in range(0, len(needed), _SLICE):
-            some = values | {"blobs": needed[start : start + _SLICE]}
-            counted, bytes_freed = self._connection.execute(_FREED, some).one()
-            number, size = number + counted, size + int(bytes_freed)
-        return number, size
+        return {Digest(one) for one in self._connection.execute(_NEEDED, values).scalars()}
+
+    def freed(self, repository_id: int, blobs: Collection[Digest], digests: Collection[Digest]) -> tuple[int, int]:
+        """How many of the blobs only these manifests of all that anyone can still pull refer to, and their bytes."""
+        values = {"repository_id": repository_id, "blobs": _texts(blobs), "digests": _texts(digests)}
+        number, size = self._connection.execute(_FREED, values).one()
+        return number, int(size)
 
     def remove_tags(self, repository_id: int, tags: Mapping[Tag, Digest], user_id: int | None, at: Instant) -> None:
         """Remove these tags, which exist, and remember that."""

@@ -108,8 +108,11 @@ class RemovalRows(Protocol):
         them, or a subject that is here and not among them.
         """
 
-    def freed(self, repository_id: int, digests: Collection[Digest]) -> tuple[int, int]:
-        """Blobs, and their bytes, that only these manifests of all that anyone can still pull refer to."""
+    def needed(self, repository_id: int, digests: Collection[Digest]) -> set[Digest]:
+        """Configs and layers that these manifests refer to."""
+
+    def freed(self, repository_id: int, blobs: Collection[Digest], digests: Collection[Digest]) -> tuple[int, int]:
+        """How many of the blobs only these manifests of all that anyone can still pull refer to, and their bytes."""
 
     def remove_tags(self, repository_id: int, tags: Mapping[Tag, Digest], user_id: int | None, at: Instant) -> None:
         """Remove these tags, which exist, and remember that."""
