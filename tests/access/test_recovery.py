@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import select
 
+from havre.access.letters import HOUR, LETTER, PATIENCE, Letters
 from havre.access.records import Letter, Purpose, Subject
-from havre.access.recovery import HOUR, Recovery
+from havre.access.recovery import Recovery
 from havre.access.throttle import MAILS_PER_ACCOUNT, MAILS_PER_ADDRESS
 from havre.errors import Conflict, InputInvalid, TooManyRequests, WrongCredentials
-from havre.metadata.schema import mailed_links
+from havre.metadata.schema import jobs, mailed_links
+from havre.registry.jobs import Jobs
+from havre.server.work import Work
 
 from .conftest import HERE, PASSWORD, Desk
 
@@ -24,19 +26,20 @@ NEW = "battery staple 7"
 class Pigeonholes:
     """A post that keeps letters where a test can read them."""
 
-    def __init__(self) -> None:
-        self.waiting: list[Callable[[], Awaitable[Letter | None]]] = []
+    def __init__(self, desk: Desk) -> None:
+        self._jobs = Jobs(desk.database, desk.clock, {LETTER: PATIENCE})
+        self._work = Work(self._jobs, {LETTER: Letters(desk.database, self, desk.clock).work})
         self.letters: list[Letter] = []
 
-    def soon(self, make: Callable[[], Awaitable[Letter | None]]) -> None:
-        self.waiting.append(make)
+    async def send(self, letter: Letter) -> None:
+        self.letters.append(letter)
 
     async def deliver(self) -> list[Letter]:
         """Write what was asked for; returns the letters of this time."""
-        made = [letter for make in self.waiting if (letter := await make()) is not None]
-        self.waiting.clear()
-        self.letters += made
-        return made
+        before = len(self.letters)
+        while await self._work.once():
+            pass
+        return self.letters[before:]
 
 
 def link(secret: str) -> str:
@@ -48,13 +51,13 @@ def secret_of(letter: Letter) -> str:
 
 
 @pytest.fixture
-def post() -> Pigeonholes:
-    return Pigeonholes()
+def post(desk: Desk) -> Pigeonholes:
+    return Pigeonholes(desk)
 
 
 @pytest.fixture
-def recovery(desk: Desk, post: Pigeonholes) -> Recovery:
-    return Recovery(desk.database, desk.passwords, post, desk.clock)
+def recovery(desk: Desk) -> Recovery:
+    return Recovery(desk.database, desk.passwords, desk.clock)
 
 
 async def test_a_new_password_by_link(desk: Desk, recovery: Recovery, post: Pigeonholes) -> None:
@@ -133,17 +136,50 @@ async def test_an_unknown_link_is_nobodys(recovery: Recovery, secret: str) -> No
 async def test_it_is_stored_hashed(desk: Desk, recovery: Recovery, post: Pigeonholes) -> None:
     await recovery.ask_reset("alice", HERE, link)
     (letter,) = await post.deliver()
-    rows = await desk.database.read(lambda rows: rows.connection.execute(select(mailed_links)).all())
-    assert rows
-    assert secret_of(letter) not in repr(rows)
+    for table in (mailed_links, jobs):
+        rows = await desk.database.read(lambda rows, table=table: rows.connection.execute(select(table)).all())
+        assert rows
+        assert secret_of(letter) not in repr(rows)
     assert len(secret_of(letter)) == 43
+
+
+async def test_an_order_holds_no_link_that_anyone_could_follow(
+    desk: Desk, recovery: Recovery, post: Pigeonholes
+) -> None:
+    await recovery.ask_reset("alice", HERE, link)
+    await recovery.ask_reset("a secret typed into the wrong field", HERE, link)
+    ordered = await desk.database.read(lambda rows: rows.jobs.page(["waiting"], 0, 9))
+    base = {"to": "", "link": "https://hub.example.org/here?code=", "detail": ""}
+    assert [one.values for one in ordered] == [{"user": 0, **base}, {"user": desk.alice.id, **base}]
+    assert not any("alice" in f"{one.key} {one.message}" for one in ordered)
+    await post.deliver()
+    done = await desk.database.read(lambda rows: rows.jobs.page(["done"], 0, 9))
+    assert [one.values for one in done] == [{}, {}]
+
+
+async def test_a_letter_is_ordered_with_the_change_or_not_at_all(
+    desk: Desk, recovery: Recovery, post: Pigeonholes
+) -> None:
+    await recovery.ask_reset("alice", HERE, link)
+    (letter,) = await post.deliver()
+    await recovery.reset(secret_of(letter), NEW, HERE)
+    with pytest.raises(InputInvalid):
+        await recovery.reset(secret_of(letter), NEW, HERE)
+    assert [one.subject for one in await post.deliver()] == [Subject.PASSWORD_CHANGED]
+
+
+async def test_who_was_shut_out_meanwhile_gets_no_letter(desk: Desk, recovery: Recovery, post: Pigeonholes) -> None:
+    await recovery.ask_reset("alice", HERE, link)
+    await desk.accounts.disable("alice")
+    assert await post.deliver() == []
 
 
 async def test_nobody_learns_who_has_an_account(desk: Desk, recovery: Recovery, post: Pigeonholes) -> None:
     await desk.accounts.disable("bobby")
     for login in ("alice", "nobody", "nobody@example.org", "bobby"):
         await recovery.ask_reset(login, HERE, link)
-    assert len(post.waiting) == 4, "the same is put off for each"
+    ordered = await desk.database.read(lambda rows: rows.jobs.counts(LETTER))
+    assert ordered == {"waiting": 4}, "the same is put off for each"
     assert [letter.name for letter in await post.deliver()] == ["alice"]
     for login in ("nobody", "alice"):
         for _ in range(MAILS_PER_ACCOUNT - 1):

@@ -16,10 +16,9 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from havre.access.records import Letter, Subject
 from havre.config import load
-from havre.errors import ConfigError, TooManyRequests
-from havre.server.mail import MAX_OUTBOX, WAITING, Mail, SmtpServer
+from havre.errors import ConfigError, InputInvalid, Unavailable
+from havre.server.mail import MAX_OUTBOX, Mail, SmtpServer
 from tests.server.test_serving import certificate
-from tests.support.inprocess import until
 from tests.support.letters import letters
 from tests.support.server import free_port
 
@@ -36,6 +35,13 @@ class Mailbox:
         self.taken: list[Envelope] = []
         self.users: list[bytes] = []
         self.refusals = refusals
+        self.unknown = ""
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        envelope.rcpt_tos.append(address)
+        return self.unknown or "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         if self.refusals:
@@ -53,8 +59,8 @@ class Mailbox:
 
 
 @contextmanager
-def serving(box: Mailbox, **options: object) -> Iterator[int]:
-    port = free_port()
+def serving(box: Mailbox, port: int = 0, **options: object) -> Iterator[int]:
+    port = port or free_port()
     controller = Controller(box, hostname="127.0.0.1", port=port, **options)
     controller.start()
     try:
@@ -73,18 +79,10 @@ def post(tmp_path: Path) -> Callable[[str], Mail]:
     return make
 
 
-async def send(mail: Mail, letter: Letter | None = LETTER) -> None:
-    async def make() -> Letter | None:
-        return letter
-
-    mail.soon(make)
-    await mail.idle()
-
-
 async def test_a_letter_arrives_whole(post: Callable[[str], Mail], caplog: pytest.LogCaptureFixture) -> None:
     box = Mailbox()
     with serving(box) as port, caplog.at_level(logging.INFO, "havre.mail"):
-        await send(post(f"smtp://127.0.0.1:{port}"))
+        await post(f"smtp://127.0.0.1:{port}").send(LETTER)
     (envelope,) = box.taken
     assert envelope.rcpt_tos == ["alice@example.org"]
     assert envelope.mail_from == "havre@hub.example.org"
@@ -105,7 +103,7 @@ async def test_a_letter_arrives_whole(post: Callable[[str], Mail], caplog: pytes
 async def test_it_signs_in_where_the_settings_say_so(post: Callable[[str], Mail]) -> None:
     box = Mailbox()
     with serving(box, authenticator=box.authenticate, auth_required=True, auth_require_tls=False) as port:
-        await send(post(f"smtp://havre%40example.org:p%40ss%3Aword@127.0.0.1:{port}"))
+        await post(f"smtp://havre%40example.org:p%40ss%3Aword@127.0.0.1:{port}").send(LETTER)
     assert box.users == [b"havre@example.org"]
     assert len(box.taken) == 1
 
@@ -119,67 +117,50 @@ async def test_a_password_travels_only_encrypted(
     context.load_cert_chain(chain, key)
     box = Mailbox()
     with serving(box, tls_context=context, require_starttls=True, authenticator=box.authenticate) as port:
-        await send(post(f"smtp://havre:p%40ss%3Aword@127.0.0.1:{port}"))
+        await post(f"smtp://havre:p%40ss%3Aword@127.0.0.1:{port}").send(LETTER)
     with serving(box, ssl_context=context) as port:
-        await send(post(f"smtps://127.0.0.1:{port}"))
+        await post(f"smtps://127.0.0.1:{port}").send(LETTER)
     assert box.users == [b"havre"]
     assert len(box.taken) == 2
 
 
-async def test_a_server_that_nobody_vouches_for_gets_nothing(
-    post: Callable[[str], Mail], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_server_that_nobody_vouches_for_gets_nothing(post: Callable[[str], Mail], tmp_path: Path) -> None:
     chain, key = certificate(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain, key)
     box = Mailbox()
-    with serving(box, tls_context=context) as port:
-        mail = post(f"smtp://127.0.0.1:{port}")
-
-        async def make() -> Letter:
-            return LETTER
-
-        mail.soon(make)
-        await until(lambda: "was not taken" in caplog.text)
-        await mail.stop(0)
+    with serving(box, tls_context=context) as port, pytest.raises(Unavailable, match="certificate verify failed"):
+        await post(f"smtp://127.0.0.1:{port}").send(LETTER)
     assert box.taken == []
-    assert "certificate verify failed" in caplog.text
 
 
-async def test_a_server_that_says_not_now_is_asked_again(post: Callable[[str], Mail]) -> None:
+async def test_not_now_is_told_from_never(post: Callable[[str], Mail]) -> None:
     box = Mailbox(refusals=1)
     with serving(box) as port:
-        await send(post(f"smtp://127.0.0.1:{port}"))
+        mail = post(f"smtp://127.0.0.1:{port}")
+        with pytest.raises(Unavailable, match=r"reset for alice was not taken: .*451.*try again later") as refused:
+            await mail.send(LETTER)
+        assert "sekret" not in refused.value.message
+        await mail.send(LETTER)
+        box.unknown = "550 nobody called alice@example.org here"
+        with pytest.raises(InputInvalid, match="refused for good: 550 nobody called the address here"):
+            await mail.send(LETTER)
+        box.unknown = "450 alice@example.org is full"
+        with pytest.raises(Unavailable, match="450 the address is full"):
+            await mail.send(LETTER)
     assert len(box.taken) == 1
 
 
-async def test_no_server_costs_nobody_anything(post: Callable[[str], Mail], caplog: pytest.LogCaptureFixture) -> None:
-    mail = post(f"smtp://127.0.0.1:{free_port()}")
-
-    async def make() -> Letter:
-        return LETTER
-
-    with caplog.at_level(logging.INFO, "havre.mail"):
-        mail.soon(make)
-        await until(lambda: "was not taken" in caplog.text)
-        await mail.stop(0)
-    assert "was not taken" in caplog.text
-    assert "sekret" not in caplog.text
+async def test_a_server_that_is_away_may_come_back(post: Callable[[str], Mail]) -> None:
+    with pytest.raises(Unavailable, match=r"was not taken: .*refused") as refused:
+        await post(f"smtp://127.0.0.1:{free_port()}").send(LETTER)
+    assert "sekret" not in refused.value.message
 
 
-async def test_nothing_to_say_sends_nothing(post: Callable[[str], Mail], tmp_path: Path) -> None:
-    await send(post(""), None)
+async def test_a_letter_that_can_not_be_written_will_never_be(post: Callable[[str], Mail], tmp_path: Path) -> None:
+    with pytest.raises(InputInvalid, match="an address that no mail can go to"):
+        await post("").send(Letter(Subject.RESET, "a b@example.org", "alice", "", "x"))
     assert letters(tmp_path) == []
-
-
-async def test_a_letter_that_can_not_be_written_stops_no_other(
-    post: Callable[[str], Mail], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    mail = post("")
-    await send(mail, Letter(Subject.RESET, "a b@example.org", "alice", "", "x"))
-    await send(mail)
-    assert [str(one["To"]) for one in letters(tmp_path)] == ["alice@example.org"]
-    assert "could not be made" in caplog.text
 
 
 async def test_the_outbox_keeps_the_newest(post: Callable[[str], Mail], tmp_path: Path) -> None:
@@ -187,25 +168,10 @@ async def test_the_outbox_keeps_the_newest(post: Callable[[str], Mail], tmp_path
     folder.mkdir()
     for number in range(MAX_OUTBOX):
         (folder / f"{number:013}-old.eml").write_text("old")
-    await send(post(""))
+    await post("").send(LETTER)
     kept = sorted(file.name for file in folder.iterdir())
     assert len(kept) == MAX_OUTBOX
     assert kept[0] == "0000000000001-old.eml"
-
-
-async def test_very_many_are_refused(post: Callable[[str], Mail]) -> None:
-    mail = post("")
-
-    async def make() -> None:
-        return None
-
-    for _ in range(WAITING):
-        mail.soon(make)
-    with pytest.raises(TooManyRequests, match="waiting to be sent"):
-        mail.soon(make)
-    await mail.idle()
-    mail.soon(make)
-    await mail.stop()
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+
+from havre.access.letters import LETTER
+from havre.registry.job_ports import State
+from havre.server.app import App
 
 _LINK = re.compile(r"https?://\S+")
 
@@ -21,3 +26,10 @@ def link_in(letter: EmailMessage) -> str:
     """The one link of a letter, without scheme and host."""
     (link,) = _LINK.findall(letter.get_content())
     return re.sub(r"^https?://[^/]+", "", link)
+
+
+async def written(app: App, seconds: float = 20) -> None:
+    """Wait until every letter that was ordered is sent, or has failed."""
+    async with asyncio.timeout(seconds):
+        while {State.WAITING, State.RUNNING} & set(await app.database.read(lambda rows: rows.jobs.counts(LETTER))):  # noqa: ASYNC110 - rows tell nobody when they change
+            await asyncio.sleep(0.005)

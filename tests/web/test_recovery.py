@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.inprocess import PASSWORD, InProcess
-from tests.support.letters import letters, link_in
+from tests.support.letters import letters, link_in, written
 from tests.web.conftest import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +22,7 @@ async def test_a_forgotten_password(site: InProcess, alice: Visitor, caplog: pyt
     assert 'href="/forgot"' in (await visitor.get("/login")).text
     with caplog.at_level(logging.INFO, "havre.mail"):
         reply = await visitor.post("/forgot", {"name": "alice"})
-        await site.app.mail.idle()
+        await written(site.app)
     assert "If there is such an account" in reply.text
     (letter,) = letters(site.data, "alice@example.org")
     assert letter["Subject"] == "Choose a new password"
@@ -55,7 +55,7 @@ async def test_the_answer_is_the_same_for_those_who_have_no_account(site: InProc
     answers = [await visitor.post("/forgot", {"name": name}) for name in ("alice", "nobody", "nobody@example.org")]
     assert {reply.status_code for reply in answers} == {200}
     assert len({reply.text for reply in answers}) == 1
-    await site.app.mail.idle()
+    await written(site.app)
     assert [str(one["To"]) for one in letters(site.data)] == ["alice@example.org"]
 
 
@@ -65,13 +65,13 @@ async def test_letters_are_throttled(site: InProcess) -> None:
         assert (await visitor.post("/forgot", {"name": "alice"})).status_code == 200
     refused = await visitor.post("/forgot", {"name": "alice"})
     assert refused.status_code == 429
-    await site.app.mail.idle()
+    await written(site.app)
     assert len(letters(site.data)) == 3
 
 
 async def test_letters_lie_where_the_administrator_alone_reads(site: InProcess) -> None:
     await Visitor(site.app).post("/forgot", {"name": "alice"})
-    await site.app.mail.idle()
+    await written(site.app)
     folder = site.data / "outbox"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert [stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()] == [0o600]
@@ -80,7 +80,7 @@ async def test_letters_lie_where_the_administrator_alone_reads(site: InProcess) 
 async def test_letters_speak_the_language_of_their_reader(site: InProcess, alice: Visitor) -> None:
     await alice.post("/settings/profile", {"language": "fr", "visibility": "public"})
     await Visitor(site.app, language="en").post("/forgot", {"name": "alice"})
-    await site.app.mail.idle()
+    await written(site.app)
     (letter,) = letters(site.data)
     assert letter["Subject"] == "Choisir un nouveau mot de passe"
     assert letter["Content-Language"] == "fr"
@@ -97,7 +97,7 @@ async def test_a_link_leads_to_the_configured_address_whatever_the_visitor_says(
             data={"name": "alice"},
             headers={"Host": "evil.example", "Origin": "http://evil.example"},
         )
-        await site.app.mail.idle()
+        await written(site.app)
         (letter,) = letters(site.data)
         assert "https://hub.example.org/reset?code=" in letter.get_content()
         assert "evil" not in letter.as_string()
@@ -118,7 +118,7 @@ async def test_a_new_address_is_confirmed_by_link(site: InProcess, alice: Visito
     assert "alice@example.org" in page.text
     assert "not confirmed" in page.text
     assert "marin@example.org" in page.text
-    await site.app.mail.idle()
+    await written(site.app)
     (letter,) = letters(site.data, "marin@example.org")
     link = link_in(letter)
     anyone = Visitor(site.app)
@@ -128,7 +128,7 @@ async def test_a_new_address_is_confirmed_by_link(site: InProcess, alice: Visito
     assert user.email == "alice@example.org", "looking is not confirming: programs follow links too"
     done = await anyone.post("/verify", {"code": link.partition("code=")[2]})
     assert "marin@example.org is now the address of the account alice." in done.text
-    await site.app.mail.idle()
+    await written(site.app)
     assert [str(one["Subject"]) for one in letters(site.data, "alice@example.org")] == [
         "Your e-mail address was changed"
     ]
@@ -140,7 +140,7 @@ async def test_a_new_address_is_confirmed_by_link(site: InProcess, alice: Visito
 async def test_signing_up_mails_a_link(site: InProcess) -> None:
     visitor = Visitor(site.app)
     await visitor.post("/signup", {"name": "marin", "email": "marin@example.org", **NEW})
-    await site.app.mail.idle()
+    await written(site.app)
     (letter,) = letters(site.data, "marin@example.org")
     assert letter["Subject"] == "Confirm your e-mail address"
     assert link_in(letter).startswith("/verify?code=")
@@ -149,7 +149,7 @@ async def test_signing_up_mails_a_link(site: InProcess) -> None:
 async def test_the_link_is_mailed_again_on_request(site: InProcess, alice: Visitor) -> None:
     reply = await alice.post("/settings/profile", {"form": "mail-again"})
     assert reply.headers["location"] == "/settings/profile?saved=mailed"
-    await site.app.mail.idle()
+    await written(site.app)
     assert len(letters(site.data, "alice@example.org")) == 1
     for _ in range(2):
         await alice.post("/settings/profile", {"form": "mail-again"})
@@ -158,5 +158,5 @@ async def test_the_link_is_mailed_again_on_request(site: InProcess, alice: Visit
 
 async def test_a_changed_password_is_told_by_mail(site: InProcess, alice: Visitor) -> None:
     await alice.post("/settings/password", {"old_password": PASSWORD, **NEW})
-    await site.app.mail.idle()
+    await written(site.app)
     assert [str(one["Subject"]) for one in letters(site.data)] == ["Your password was changed"]

@@ -195,8 +195,8 @@ async def test_passkeys_are_offered_where_browsers_have_them(site: InProcess) ->
 
 
 async def test_the_owner_is_told_by_mail(site: InProcess, alice: Visitor) -> None:
-    from tests.support.letters import letters
+    from tests.support.letters import letters, written
 
     await set_up(site, alice)
-    await site.app.mail.idle()
+    await written(site.app)
     assert "Two-factor authentication was changed" in [str(one["Subject"]) for one in letters(site.data)]

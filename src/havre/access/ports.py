@@ -6,7 +6,7 @@ given to ``read`` or ``write`` may run again after a conflict, so it must have n
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from havre.access.actors import Grant
@@ -297,12 +297,8 @@ class Rows(PermissionRows, Protocol):
 class Post(Protocol):
     """Takes letters to people. How they travel, and in which words, is no business of ours."""
 
-    def soon(self, make: Callable[[], Awaitable[Letter | None]]) -> None:
-        """Run ``make`` a little later, and send the letter that it returns, if any.
-
-        Comes back at once and never says what became of it, so that no answer tells by its time or words whether
-        there was anyone to write to. Raises TooManyRequests when very many letters are waiting.
-        """
+    async def send(self, letter: Letter) -> None:
+        """Hand it in. Raises Unavailable if it may be taken later, InputInvalid if it never will be."""
 
 
 class Metadata(Protocol):

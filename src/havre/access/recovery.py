@@ -1,45 +1,48 @@
 """Mailed links: they prove an e-mail address, and let in who forgot the password.
 
 A link holds 256 random bits, the row their SHA-256. It is good once, and for an hour (two days to confirm an address).
-Nothing here tells whether an account exists: the work is done after the answer, and attempts are counted alike.
+Nothing here tells whether an account exists: the same is written for every name, the letter is made after the answer
+(``letters``), and attempts are counted alike.
 """
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import secrets
 from collections.abc import Callable
 
 from havre.access.accounts import check_email
 from havre.access.actors import Actor
 from havre.access.audit import record
+from havre.access.letters import LIVES, hash_of_link, order_letter
 from havre.access.passwords import Passwords, check_password
-from havre.access.ports import Metadata, Post, Rows
-from havre.access.records import Letter, MailedLink, Purpose, Subject, User
+from havre.access.ports import Metadata, Rows
+from havre.access.records import MailedLink, Purpose, Subject, User
 from havre.access.throttle import MailRequest
-from havre.errors import Conflict, InputInvalid
+from havre.errors import Conflict, InputInvalid, Unavailable
 from havre.registry.ports import Clock
 
-HOUR = 3_600_000
-LIVES = {Purpose.RESET: HOUR, Purpose.VERIFY: 48 * HOUR}
-"""Milliseconds for which a link is good."""
+log = logging.getLogger("havre.mail")
 
 MAX_LOGIN = 254
 
 SPENT = "this link was used before, or is too old: ask for another"
 
 Address = Callable[[str], str]
-"""From the secret of a link to its whole address."""
+"""From the secret of a link to its whole address, which ends with it."""
 
 
 class Recovery:
     """Mails links, and does what those who follow them want."""
 
-    def __init__(self, metadata: Metadata, passwords: Passwords, post: Post, clock: Clock) -> None:
+    def __init__(
+        self, metadata: Metadata, passwords: Passwords, clock: Clock, ordered: Callable[[], None] = lambda: None
+    ) -> None:
+        """``ordered`` is called when there is a letter to be written."""
         self._metadata = metadata
         self._passwords = passwords
-        self._post = post
         self._clock = clock
+        self._ordered = ordered
 
     async def ask_verification(self, user: User, email: str, address: str, link: Address) -> None:
         """Mail a link to ``email``: once followed, that is the account's address.
@@ -47,7 +50,9 @@ class Recovery:
         Raises InputInvalid for what is no address, Conflict if another account has it, and TooManyRequests.
         """
         email, now = check_email(email), self._clock()
-        attempt, secret = MailRequest(f"verify {user.id}", address), secrets.token_urlsafe(32)
+        attempt = MailRequest(f"verify {user.id}", address)
+        # Which address waits is remembered under a secret that nobody has: the letter brings one of its own.
+        nobodys = hash_of_link(secrets.token_urlsafe(32))
         row = MailedLink(user.id, Purpose.VERIFY, email, now + LIVES[Purpose.VERIFY])
 
         def work(rows: Rows) -> None:
@@ -58,14 +63,11 @@ class Recovery:
                 )
             attempt.check(rows.login_failures, now)
             attempt.failed(rows.login_failures, now)
-            rows.mailed_links.add(_hash(secret), row, now)
+            rows.mailed_links.add(nobodys, row, now)
+            order_letter(rows, Subject.VERIFY, user, now, to=email, link=link(""))
 
         await self._metadata.write(work)
-
-        async def make() -> Letter:
-            return Letter(Subject.VERIFY, email, user.name, user.language, link(secret))
-
-        self._post.soon(make)
+        self._ordered()
 
     async def waiting(self, user_id: int) -> str:
         """The address that still has to be confirmed by a link; empty if there is none."""
@@ -75,9 +77,9 @@ class Recovery:
 
     async def confirm(self, secret: str, address: str) -> User:
         """Take the address to which the link was mailed into use. Raises InputInvalid, and Conflict if it was taken."""
-        now, hashed = self._clock(), _hash(secret)
+        now, hashed = self._clock(), hash_of_link(secret)
 
-        def work(rows: Rows) -> tuple[User, User]:
+        def work(rows: Rows) -> User:
             link, before = _follow(rows, hashed, Purpose.VERIFY, now)
             rows.accounts.change(before.id, email=link.email, email_verified=now)
             rows.mailed_links.delete_all(before.id)
@@ -85,11 +87,12 @@ class Recovery:
             assert after is not None
             detail = {"from": before.email, "to": after.email}
             record(rows, _actor(after), "account.email", after.name, at=now, address=address, detail=detail)
-            return before, after
+            if before.email != after.email:
+                order_letter(rows, Subject.EMAIL_CHANGED, after, now, to=before.email, detail=after.email)
+            return after
 
-        before, after = await self._metadata.write(work)
-        if before.email != after.email:
-            self.tell(before, Subject.EMAIL_CHANGED, after.email)
+        after = await self._metadata.write(work)
+        self._ordered()
         return after
 
     async def ask_reset(self, login: str, address: str, link: Address) -> None:
@@ -102,26 +105,18 @@ class Recovery:
             raise InputInvalid("write the name or the e-mail address of your account", field="name")
         attempt = MailRequest(f"reset {login}", address)
 
-        def count(rows: Rows) -> None:
+        def work(rows: Rows) -> None:
             attempt.check(rows.login_failures, now)
             attempt.failed(rows.login_failures, now)
+            stored = rows.accounts.find(login)
+            order_letter(rows, Subject.RESET, stored.user if stored else None, now, link=link(""))
 
-        await self._metadata.write(count, durable=False)
-
-        async def make() -> Letter | None:
-            stored = await self._metadata.read(lambda rows: rows.accounts.find(login))
-            if stored is None or stored.user.disabled:
-                return None
-            user, secret, at = stored.user, secrets.token_urlsafe(32), self._clock()
-            row = MailedLink(user.id, Purpose.RESET, user.email, at + LIVES[Purpose.RESET])
-            await self._metadata.write(lambda rows: rows.mailed_links.add(_hash(secret), row, at))
-            return Letter(Subject.RESET, user.email, user.name, user.language, link(secret))
-
-        self._post.soon(make)
+        await self._metadata.write(work)
+        self._ordered()
 
     async def holder(self, secret: str, purpose: Purpose) -> tuple[User, str]:
         """Whose link it is, and the address it was mailed to. Raises InputInvalid for one that is good no more."""
-        now, hashed = self._clock(), _hash(secret)
+        now, hashed = self._clock(), hash_of_link(secret)
         link, user = await self._metadata.read(lambda rows: _follow(rows, hashed, purpose, now))
         return user, link.email
 
@@ -129,7 +124,7 @@ class Recovery:
         """Set a new password by a mailed link: ends every session. Raises InputInvalid."""
         user, _ = await self.holder(secret, Purpose.RESET)
         check_password(password, user.name)
-        hashed_password, now, hashed = await self._passwords.hash(password), self._clock(), _hash(secret)
+        hashed_password, now, hashed = await self._passwords.hash(password), self._clock(), hash_of_link(secret)
 
         def work(rows: Rows) -> None:
             link, owner = _follow(rows, hashed, Purpose.RESET, now)
@@ -140,18 +135,21 @@ class Recovery:
             rows.sessions.delete_all(owner.id)
             detail = {"by": "mailed link"}
             record(rows, _actor(owner), "account.password", owner.name, at=now, address=address, detail=detail)
+            order_letter(rows, Subject.PASSWORD_CHANGED, owner, now)
 
         await self._metadata.write(work)
-        self.tell(user, Subject.PASSWORD_CHANGED)
+        self._ordered()
         return user
 
-    def tell(self, user: User, subject: Subject, detail: str = "") -> None:
+    async def tell(self, user: User, subject: Subject) -> None:
         """Let the owner know by mail what was changed, so that they notice if it was someone else."""
-
-        async def make() -> Letter:
-            return Letter(subject, user.email, user.name, user.language, detail=detail)
-
-        self._post.soon(make)
+        now = self._clock()
+        try:
+            await self._metadata.write(lambda rows: order_letter(rows, subject, user, now))
+        except Unavailable as error:
+            # It is changed already: whoever asked must not be told otherwise.
+            log.error("%s is not told of %s by mail: %s", user.name, subject, error.message)  # noqa: TRY400 - told in words
+        self._ordered()
 
 
 def _follow(rows: Rows, hashed: bytes, purpose: Purpose, now: int) -> tuple[MailedLink, User]:
@@ -164,7 +162,3 @@ def _follow(rows: Rows, hashed: bytes, purpose: Purpose, now: int) -> tuple[Mail
 
 def _actor(user: User) -> Actor:
     return Actor(user.id, user.name, user.is_admin)
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret[:200].encode(errors="surrogatepass")).digest()

@@ -43,6 +43,8 @@ _FREE = (
 _HELD = (jobs.c.id == bindparam("job_id"), jobs.c.lease == bindparam("holder"), jobs.c.state == State.RUNNING)
 _COUNTS = select(jobs.c.state, func.count()).group_by(jobs.c.state)
 
+_COUNTS_OF_KIND = _COUNTS.where(jobs.c.kind == bindparam("kind"))
+
 
 def _record(row: Sequence[Any]) -> JobRecord:
     values: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
@@ -98,8 +100,10 @@ class JobRows:
         return self._connection.execute(statement, {"job_id": job_id, "holder": lease}).rowcount > 0
 
     def settle(self, job_id: int, lease: str, state: State, message: str, not_before: Instant, attempts: int) -> bool:
-        """Give a job back in a state; False, and nothing changed, if the lease was lost."""
-        values = {
+        """Give a job back in a state; False, and nothing changed, if the lease was lost. One that is done keeps no
+        payload.
+        """
+        values: dict[str, Any] = {
             "state": state,
             "message": message,
             "not_before": not_before,
@@ -108,12 +112,15 @@ class JobRows:
             "lease_until": None,
             "updated": not_before,
         }
+        if state is State.DONE:
+            values["payload"] = "{}"
         statement = update(jobs).where(*_HELD).values(values)
         return self._connection.execute(statement, {"job_id": job_id, "holder": lease}).rowcount > 0
 
-    def counts(self) -> Mapping[str, int]:
-        """How many jobs there are, by state."""
-        return {row[0]: row[1] for row in self._connection.execute(_COUNTS)}
+    def counts(self, kind: str = "") -> Mapping[str, int]:
+        """How many jobs there are, of one kind or of all, by state."""
+        statement = _COUNTS_OF_KIND if kind else _COUNTS
+        return {row[0]: row[1] for row in self._connection.execute(statement, {"kind": kind} if kind else {})}
 
     def page(self, states: Collection[str], offset: int, limit: int) -> Sequence[JobRecord]:
         """Jobs of these states, the newest first."""

@@ -68,13 +68,22 @@ class JobRows(Protocol):
         """Hold on to a job and say how far it is; False if the lease was lost."""
 
     def settle(self, job_id: int, lease: str, state: State, message: str, not_before: Instant, attempts: int) -> bool:
-        """Give a job back in a state; False, and nothing changed, if the lease was lost."""
+        """Give a job back in a state; False, and nothing changed, if the lease was lost. One that is done keeps no
+        payload.
+        """
 
-    def counts(self) -> Mapping[str, int]:
-        """How many jobs there are, by state."""
+    def counts(self, kind: str = "") -> Mapping[str, int]:
+        """How many jobs there are, of one kind or of all, by state."""
 
     def page(self, states: Collection[str], offset: int, limit: int) -> Sequence[JobRecord]:
         """Jobs of these states, the newest first."""
 
     def forget(self, before: Instant) -> int:
         """Remove jobs that ended before; returns how many."""
+
+
+class HasJobs(Protocol):
+    """Rows with jobs among them, whatever else there is."""
+
+    @property
+    def jobs(self) -> JobRows: ...

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from havre.errors import Unavailable
-from havre.registry.job_ports import JobRecord, State
+from havre.registry.job_ports import HasJobs, JobRecord, State
 from havre.registry.ports import Clock, Metadata, Rows
 from havre.registry.records import Instant
 
@@ -23,7 +24,7 @@ MAX_ATTEMPTS = 4
 """How often a job is begun before it counts as failed."""
 
 MAX_WAITING = 2000
-"""Jobs that may wait; more are refused."""
+"""Jobs of one kind that may wait; more are refused."""
 
 KEPT = 7 * 24 * 3600 * 1000
 """Milliseconds for which jobs that ended are remembered."""
@@ -31,7 +32,32 @@ KEPT = 7 * 24 * 3600 * 1000
 FAILED_FOR = 60 * 1000
 """Milliseconds for which work that failed is not ordered anew."""
 
-_PAUSE = 5 * 1000
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long work that fails is tried again. Times are milliseconds."""
+
+    attempts: int = MAX_ATTEMPTS
+    """How often it is begun, counting those who died over it."""
+    first: int = 5 * 1000
+    factor: int = 4
+    longest: int = 3600 * 1000
+    """The pause after the first attempt, what each is times the one before, and the longest."""
+    age: int | None = None
+    """How old the job may become: the last attempt is made then."""
+
+    def next(self, job: JobRecord, now: Instant) -> Instant | None:
+        """When to try again; None if it is time to give up."""
+        if job.attempts >= self.attempts:
+            return None
+        at: int = now + min(self.first * self.factor ** (job.attempts - 1), self.longest)
+        if self.age is None:
+            return at
+        end = job.created + self.age
+        return None if now >= end else min(at, end)
+
+
+USUAL = Patience()
 
 
 class LeaseLost(Exception):
@@ -45,9 +71,11 @@ class Postponed(Exception):
 class Jobs:
     """Orders work and hands it out."""
 
-    def __init__(self, metadata: Metadata, clock: Clock) -> None:
+    def __init__(self, metadata: Metadata, clock: Clock, patience: Mapping[str, Patience] | None = None) -> None:
+        """``patience``, by kind, where it is not the usual one."""
         self._metadata = metadata
         self._clock = clock
+        self._patience = patience or {}
 
     async def take(self, kinds: Collection[str], lease: str) -> JobRecord | None:
         """The next job for a worker called ``lease``; one that was begun too often is given up on the way."""
@@ -58,7 +86,7 @@ class Jobs:
             return None
         while True:
             job = await self._metadata.write(lambda rows: rows.jobs.claim(kinds, lease, now, now + LEASE))
-            if job is None or job.attempts <= MAX_ATTEMPTS:
+            if job is None or job.attempts <= self._patience.get(job.kind, USUAL).attempts:
                 return job
             await self.fail(job, "given up: whoever began it died, again and again")
 
@@ -78,12 +106,15 @@ class Jobs:
         """It can not be done."""
         await self._settle(job, State.FAILED, message, 0, job.attempts)
 
-    async def again(self, job: JobRecord, message: str) -> None:
-        """It failed for now: tried again after a pause that grows, until it was tried often enough."""
-        if job.attempts >= MAX_ATTEMPTS:
+    async def again(self, job: JobRecord, message: str) -> bool:
+        """It failed for now: tried again after a pause that grows; False if it was tried often enough, and has failed."""
+        now = self._clock()
+        at = self._patience.get(job.kind, USUAL).next(job, now)
+        if at is None:
             await self.fail(job, message)
         else:
-            await self._settle(job, State.WAITING, message, _PAUSE * 4 ** (job.attempts - 1), job.attempts)
+            await self._settle(job, State.WAITING, message, at - now, job.attempts)
+        return at is not None
 
     async def give_back(self, job: JobRecord, pause: int = 0) -> None:
         """Let another have it, after some milliseconds; as if it had not been begun."""
@@ -101,7 +132,7 @@ class Jobs:
         )
 
 
-def order(rows: Rows, kind: str, key: str, payload: Mapping[str, Any], at: Instant) -> JobRecord:
+def order(rows: HasJobs, kind: str, key: str, payload: Mapping[str, Any], at: Instant) -> JobRecord:
     """The unfinished job of this kind and key, made if there is none. Raises Unavailable if too many wait, or if the
     same has just failed.
     """
@@ -109,7 +140,7 @@ def order(rows: Rows, kind: str, key: str, payload: Mapping[str, Any], at: Insta
     if job is not None and job.state is State.FAILED and job.updated > at - FAILED_FOR:
         raise Unavailable(f"this was tried a moment ago and failed: {job.message}", retry_after=60)
     if job is None or job.state.ended:
-        if rows.jobs.counts().get(State.WAITING, 0) >= MAX_WAITING:
+        if rows.jobs.counts(kind).get(State.WAITING, 0) >= MAX_WAITING:
             raise Unavailable(f"{MAX_WAITING} jobs wait already: try again in a few minutes", retry_after=120)
         rows.jobs.add(kind, key, json.dumps(payload), at)
         job = rows.jobs.get(kind, key)

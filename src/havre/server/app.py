@@ -15,6 +15,7 @@ from havre.access.audit import Audit
 from havre.access.bearer import BearerTokens
 from havre.access.credentials import Credentials
 from havre.access.departure import Departure
+from havre.access.letters import LETTER, PATIENCE, Letters
 from havre.access.passkeys import Passkeys
 from havre.access.passwords import Passwords
 from havre.access.plans import Plans
@@ -72,6 +73,9 @@ ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 API = "/api/"
 
+LETTER_SECONDS = 5
+"""For which a letter that is being handed in keeps the server from stopping."""
+
 _UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
 """Who watches whether the server is well should hear so at any time."""
 
@@ -128,8 +132,11 @@ class App:
         self.access_tokens = AccessTokens(database, clock)
         self.credentials = Credentials(database, passwords, self.access_tokens, clock)
         self.sessions = Sessions(database, clock, config.session_days)
-        self.mail = Mail(config)
-        self.recovery = Recovery(database, passwords, self.mail, clock)
+        self.durable_jobs = DurableJobs(database, clock, {LETTER: PATIENCE})
+        # Hands of their own: a mail server that is slow keeps nobody else waiting, and nothing else keeps letters.
+        letters = Letters(database, Mail(config), clock)
+        self.letter_work = Work(self.durable_jobs, {LETTER: letters.work})
+        self.recovery = Recovery(database, passwords, clock, self.letter_work.ordered)
         self.second_factors = SecondFactors(database, Passkeys(database, clock), clock)
         self.departure = Departure(database, clock)
         self.bearer = BearerTokens(database, clock)
@@ -165,7 +172,6 @@ class App:
 
     def _wire_work(self) -> None:
         database, store, clock, workshop = self.database, self.storage.blobs, self.clock, Workshop()
-        self.durable_jobs = DurableJobs(database, clock)
         builder = Builder(database, store, workshop, self.durable_jobs, clock)
         untagged = self.config.untagged_days * 24 * HOUR if self.config.untagged_days else None
         self.garbage_rules = GarbageRules(self.config.gc_grace_hours * HOUR, untagged, self.config.gc_pace / 100)
@@ -187,6 +193,7 @@ class App:
         self._jobs.start()
         self.work.start()
         self.slow_work.start()
+        self.letter_work.start()
 
     def wind_down(self) -> None:
         """The server stops when all answers are made: those that would go on for ever watch ``stopping`` and end."""
@@ -196,7 +203,7 @@ class App:
         """Finish what is running, and let go of everything."""
         await self.work.stop()
         await self.slow_work.stop()
-        await self.mail.stop()
+        await self.letter_work.stop(LETTER_SECONDS)
         await self._jobs.stop()
         await self.outbound.close()
         await self.database.close()

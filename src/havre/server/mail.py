@@ -1,7 +1,7 @@
 """Mail: letters leave by SMTP, or lie in a folder when no server is set, so that nothing depends on having one.
 
-Everything happens after the answer, in tasks of the loop and threads: no request waits for a mail server, and none
-tells by its time whether there was anyone to write to. The words are those of ``web/letters``.
+Which letters, and how often each is tried, is for ``access/letters``: they are jobs, so that no request waits for a mail
+server, and none tells by its time whether there was anyone to write to. The words are those of ``web/letters``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import os
 import secrets
 import ssl
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from havre.access.records import Letter
-from havre.errors import HavreError, TooManyRequests
+from havre.errors import InputInvalid, Unavailable
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -34,15 +33,8 @@ OUTBOX = "outbox"
 MAX_OUTBOX = 200
 """Letters kept there: the newest ones."""
 
-WAITING = 500
-"""Letters on their way from one worker."""
-
-AT_ONCE = 2
 TIMEOUT = 20
 """Seconds that one step of talking to a server may take."""
-
-PAUSES = (2, 15)
-"""Seconds between the tries: a letter that is lost then can be asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,58 +87,24 @@ class Mail:
         host = urlsplit(config.external_url).hostname or "localhost"
         self._sender = config.mail_from or f"Havre <havre@{host}>"
         self._outbox = config.data / OUTBOX
-        self._gate = asyncio.Semaphore(AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    def soon(self, make: Callable[[], Awaitable[Letter | None]]) -> None:
-        """Run ``make`` a little later, and send what it returns. Raises TooManyRequests when very many are waiting."""
-        if len(self._tasks) >= WAITING:
-            raise TooManyRequests("very many mails are waiting to be sent; try again in a minute", retry_after=60)
-        task = asyncio.get_running_loop().create_task(self._deliver(make))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def idle(self, seconds: float = 10) -> None:
-        """Wait until nothing is on its way, ``seconds`` at most."""
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=seconds)
-
-    async def stop(self, seconds: float = 5) -> None:
-        """Let what is on its way arrive if it does within ``seconds``, and give up the rest."""
-        await self.idle(seconds)
-        for task in set(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _deliver(self, make: Callable[[], Awaitable[Letter | None]]) -> None:
-        async with self._gate:
-            try:
-                letter = await make()
-                if letter is not None:
-                    await self._send(letter)
-            except HavreError as error:
-                log.warning("a mail could not be made: %s", error.message)
-            except Exception:
-                log.exception("a mail could not be made")
-
-    async def _send(self, letter: Letter) -> None:
-        message = write(letter, self._sender)
+    async def send(self, letter: Letter) -> None:
+        """Hand it in. Raises Unavailable if it may be taken later, InputInvalid if it never will be."""
+        try:
+            message = write(letter, self._sender)
+        except ValueError as error:
+            raise InputInvalid(
+                f"the mail {letter.subject} for {letter.name} has an address that no mail can go to"
+            ) from error
         if self._server is None:
             name = await asyncio.to_thread(self._keep, message)
             log.info("no mail server is set (HAVRE_SMTP_URL): %s for %s lies in %s", letter.subject, letter.name, name)
             return
-        for pause in (*PAUSES, None):
-            try:
-                await asyncio.to_thread(self._server.send, message, letter.to)
-            except OSError as error:
-                # What a server says may repeat the address, never the text of the letter.
-                log.warning("mail %s for %s was not taken: %s", letter.subject, letter.name, str(error)[:300])
-                if pause is None:
-                    return
-                await asyncio.sleep(pause)
-            else:
-                log.info("mailed %s to %s", letter.subject, letter.name)
-                return
+        try:
+            await asyncio.to_thread(self._server.send, message, letter.to)
+        except OSError as error:
+            raise _refusal(letter, error) from error
+        log.info("mailed %s to %s", letter.subject, letter.name)
 
     def _keep(self, message: EmailMessage) -> Path:
         """Put it into the outbox, for the eyes of whoever runs the server alone; forget the oldest beyond the limit."""
@@ -159,6 +117,21 @@ class Mail:
         for old in sorted(self._outbox.glob("*.eml"))[:-MAX_OUTBOX]:
             old.unlink(missing_ok=True)
         return path
+
+
+def _refusal(letter: Letter, error: OSError) -> Exception:
+    """Whether another try makes sense, in words that may be logged and shown."""
+    import smtplib
+
+    # What a server says may repeat the address, never the text of the letter.
+    said = str(error).replace(letter.to, "the address")[:300]
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        replies = error.recipients.values()
+        said = "; ".join(f"{code} {text.decode('utf-8', 'replace')}" for code, text in replies)
+        said = said.replace(letter.to, "the address")[:300]
+        if all(500 <= code < 600 for code, _ in replies):
+            return InputInvalid(f"the mail {letter.subject} for {letter.name} was refused for good: {said}")
+    return Unavailable(f"the mail {letter.subject} for {letter.name} was not taken: {said}")
 
 
 def write(letter: Letter, sender: str) -> EmailMessage:

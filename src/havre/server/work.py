@@ -35,6 +35,7 @@ class Work:
         self._handlers = handlers
         self._forget = forget
         self._ordered = asyncio.Event()
+        self._ending = False
         self._task: asyncio.Task[None] | None = None
         self._name = ""
 
@@ -42,12 +43,17 @@ class Work:
         """Begin to look for jobs."""
         # Made here and not before: workers are forked from one that was built already.
         self._name = secrets.token_hex(8)
+        self._ending = False
         self._task = asyncio.create_task(self._loop())
 
-    async def stop(self) -> None:
-        """End; a job that is being done is given back."""
+    async def stop(self, seconds: float = 0) -> None:
+        """End; a job that is being done, and not within so many seconds, is given back."""
         task, self._task = self._task, None
+        self._ending = True
         if task:
+            if seconds:
+                self._ordered.set()
+                await asyncio.wait({task}, timeout=seconds)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
@@ -71,7 +77,7 @@ class Work:
     async def _loop(self) -> None:
         loop = asyncio.get_running_loop()
         forget_at = loop.time() + LOOK_SECONDS
-        while True:
+        while not self._ending:
             self._ordered.clear()
             try:
                 if await self.once():
@@ -108,20 +114,25 @@ class Work:
         except (Unavailable, StorageFull) as error:
             await self._settle(holding)
             log.warning("the job %s %s failed: %s", job.kind, job.key, error.message)
-            await self._jobs.again(job, error.message)
+            await self._again(job, error.message)
         except HavreError as error:
             await self._settle(holding)
+            log.warning("the job %s %s failed for good: %s", job.kind, job.key, error.message)
             await self._jobs.fail(job, error.message)
         except Exception:
             await self._settle(holding)
             log.exception("the job %s %s failed", job.kind, job.key)
-            await self._jobs.again(job, "something broke on our side; it has been logged")
+            await self._again(job, "something broke on our side; it has been logged")
         else:
             await self._settle(holding)
             await self._jobs.finish(job)
         finally:
             doing.cancel()
             await asyncio.gather(doing, return_exceptions=True)
+
+    async def _again(self, job: JobRecord, message: str) -> None:
+        if not await self._jobs.again(job, message):
+            log.error("the job %s %s is given up after %d attempts: %s", job.kind, job.key, job.attempts, message)
 
     async def _settle(self, holding: asyncio.Task[None]) -> None:
         """Nobody holds the job any more, so that what is said of it last stands."""

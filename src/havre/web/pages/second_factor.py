@@ -53,7 +53,7 @@ async def confirm_app(visit: Visit) -> Response:
     except FORM_ERRORS as error:
         form, status = visit.again(error, proof.shown(values))
         return await _app_page(visit, user, form, status)
-    return _added(visit, user, codes)
+    return await _added(visit, user, codes)
 
 
 async def _begin_app(visit: Visit, user: User, _: Mapping[str, str]) -> Response:
@@ -67,7 +67,7 @@ async def _add_passkey(visit: Visit, user: User, values: Mapping[str, str]) -> R
         raise InputInvalid(visit.text("Your browser made no passkey. Scripts must be on for this."), field="passkey")
     label = values.get("label", "")
     codes = await visit.app.second_factors.add_passkey(user, proof.browser(visit), label, answer, visit.address)
-    return _added(visit, user, codes)
+    return await _added(visit, user, codes)
 
 
 async def _new_codes(visit: Visit, user: User, values: Mapping[str, str]) -> Response:
@@ -81,7 +81,7 @@ async def _remove(visit: Visit, user: User, values: Mapping[str, str]) -> Respon
     await proof.check_factor(visit, user, values)
     wanted = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
     await visit.app.second_factors.remove(user, wanted, visit.address)
-    visit.app.recovery.tell(user, Subject.FACTOR_CHANGED)
+    await visit.app.recovery.tell(user, Subject.FACTOR_CHANGED)
     return visit.redirect(f"{_HERE}?saved=removed")
 
 
@@ -89,7 +89,7 @@ async def _turn_off(visit: Visit, user: User, values: Mapping[str, str]) -> Resp
     await proof.check_factor(visit, user, values)
     for one in (await visit.app.second_factors.of(user.id)).keys:
         await visit.app.second_factors.remove(user, one.authenticator.id, visit.address)
-    visit.app.recovery.tell(user, Subject.FACTOR_CHANGED)
+    await visit.app.recovery.tell(user, Subject.FACTOR_CHANGED)
     return visit.redirect(f"{_HERE}?saved=off")
 
 
@@ -102,8 +102,8 @@ _FORMS: Mapping[str, Callable[[Visit, User, Mapping[str, str]], Awaitable[Respon
 }
 
 
-def _added(visit: Visit, user: User, codes: Sequence[str]) -> Response:
-    visit.app.recovery.tell(user, Subject.FACTOR_CHANGED)
+async def _added(visit: Visit, user: User, codes: Sequence[str]) -> Response:
+    await visit.app.recovery.tell(user, Subject.FACTOR_CHANGED)
     if codes:
         return visit.page("settings_codes.html", CodesPage(codes, first=True))
     return visit.redirect(f"{_HERE}?saved=added")

@@ -66,7 +66,7 @@ async def change_password(visit: Visit) -> Response:
     except FORM_ERRORS as error:
         form, status = visit.again(error, values)
         return visit.page("settings_password.html", FormPage(form), status)
-    visit.app.recovery.tell(user, Subject.PASSWORD_CHANGED)
+    await visit.app.recovery.tell(user, Subject.PASSWORD_CHANGED)
     return visit.redirect("/settings/password?saved=1")
 
 
