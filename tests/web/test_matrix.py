@@ -171,6 +171,8 @@ EXPECTED: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/admin/plans/free"): {**ADMINISTRATOR, "carol": 400},
     ("GET", "/admin/jobs"): ADMINISTRATOR,
     ("POST", "/admin/jobs"): dict.fromkeys(VISITORS, 404),
+    ("GET", "/admin/collection"): ADMINISTRATOR,
+    ("POST", "/admin/collection"): {**ADMINISTRATOR, "carol": 400},
     ("GET", "/admin/audit"): ADMINISTRATOR,
     ("GET", "/admin/audit.jsonl"): ADMINISTRATOR,
     ("GET", "/admin/settings"): ADMINISTRATOR,

@@ -5,7 +5,8 @@
 An action is a noun and a verb. In use: ``account.`` create, sign_in, sign_in_failed, sign_out, password, email, disable,
 enable, admin, plan, export, close; ``second_factor.`` add, remove, reset, codes; ``session.revoke``; ``token.`` create, revoke;
 ``repository.`` create, visibility, describe, rename, transfer, archive, unarchive, delete, restore; ``collaborator.`` add,
-change, remove; ``tag.`` delete, restore; ``manifest.delete``; ``plan.`` create, change, default, delete; ``job.retry``. Pulls and pushes are no
+change, remove; ``tag.`` delete, restore; ``manifest.delete``; ``plan.`` create, change, default, delete; ``job.retry``;
+``collection.order``. Pulls and pushes are no
 changes of this kind: tags keep a history of their own.
 """
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
+from typing import Any
 
 from havre.registry.gc_ports import Content, Link, Untagged
 from havre.registry.holds import backup_runs
@@ -38,7 +39,10 @@ SAVE_SECONDS = 5
 
 STAGES = ("manifests", "links", "contents", "files", "uploads")
 
-_CURSOR, _REPORT = "gc.cursor", "gc.report"
+RUNS = 10
+"""Whole runs that are remembered."""
+
+_CURSOR, _RUNS = "gc.cursor", "gc.runs"
 _HIGHEST = (1 << 63) - 1
 
 
@@ -93,7 +97,11 @@ class Report:
     @classmethod
     def read(cls, text: str) -> Report:
         """What ``json.dumps(asdict(…))`` wrote."""
-        values = json.loads(text)
+        return cls.made(json.loads(text))
+
+    @classmethod
+    def made(cls, values: Mapping[str, Any]) -> Report:
+        """What ``asdict`` took apart."""
         stages = {stage: Tally(**values["stages"].get(stage, {})) for stage in STAGES}
         return cls(values["began"], values["ended"], values["seconds"], stages)
 
@@ -131,8 +139,12 @@ class Collector:
 
     async def last(self) -> Report | None:
         """What the last whole run did."""
-        text = await self._metadata.read(lambda rows: rows.garbage.remembered(_REPORT))
-        return Report.read(text) if text else None
+        runs = await self.runs()
+        return runs[0] if runs else None
+
+    async def runs(self) -> list[Report]:
+        """What the last whole runs did, newest first."""
+        return [Report.made(one) for one in await self._metadata.read(_remembered)]
 
     async def run(
         self,
@@ -315,9 +327,14 @@ class Collector:
     async def _finish(self, report: Report) -> None:
         def work(rows: Rows) -> None:
             rows.garbage.remember(_CURSOR, "")
-            rows.garbage.remember(_REPORT, _text(report))
+            rows.garbage.remember(_RUNS, json.dumps([asdict(report), *_remembered(rows)][:RUNS]))
 
         await self._metadata.write(work, durable=False)
+
+
+def _remembered(rows: Rows) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(rows.garbage.remembered(_RUNS) or "[]")
+    return found
 
 
 def reached(rows: Rows, manifest_ids: Collection[int]) -> set[int]:

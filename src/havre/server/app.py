@@ -30,7 +30,7 @@ from havre.metadata.engine import Database
 from havre.registry.blobs import Blobs
 from havre.registry.changes import Changes
 from havre.registry.collaborators import Collaborators
-from havre.registry.collections import HOUR, Collections
+from havre.registry.collections import HOUR, PREVIEW, Collections
 from havre.registry.deletion import Deletion
 from havre.registry.events import Events
 from havre.registry.gc import COLLECT, Collector, GarbageRules
@@ -183,7 +183,7 @@ class App:
             database, self.storage.checks, clock, self.config.fsck_days, self.config.fsck_rate * 1_000_000
         )
         # Hands of its own: it takes hours, in which others wait for pages.
-        self.slow_work = Work(self.durable_jobs, {SCRUB: self.scrub.work})
+        self.slow_work = Work(self.durable_jobs, {SCRUB: self.scrub.work, PREVIEW: self.collections.preview})
         self.inside = Inside(database, store, workshop, clock, self.work.ordered)
 
     async def start(self) -> None:

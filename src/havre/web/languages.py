@@ -88,11 +88,11 @@ def catalogue(code: str) -> Catalogue:
     messages, patterns = {}, []
     for file in sorted((files("havre.web") / "locale" / code).iterdir(), key=lambda file: file.name):
         for context, message, forms in read_po(file.read_text("utf-8")):
-            forms = tuple(_TIGHT.sub("\u00a0", form) for form in forms)
+            spaced = tuple(_TIGHT.sub("\u00a0", form) for form in forms)
             if context == _SENTENCE:
-                patterns.append((_pattern(message), forms[0]))
+                patterns.append((_pattern(message), spaced[0]))
             else:
-                messages[message] = forms
+                messages[message] = spaced
     return Catalogue(code, messages, tuple(patterns))
 
 

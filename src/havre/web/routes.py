@@ -125,6 +125,8 @@ PAGES: tuple[Page, ...] = (
     Page("POST", "/admin/plans/{name}", Demand.ADMIN, "administration_people:change_plan"),
     Page("GET", "/admin/jobs", Demand.ADMIN, "administration:jobs"),
     Page("POST", "/admin/jobs", Demand.ADMIN, "administration:retry"),
+    Page("GET", "/admin/collection", Demand.ADMIN, "administration_collection:show"),
+    Page("POST", "/admin/collection", Demand.ADMIN, "administration_collection:order"),
     Page("GET", "/admin/audit", Demand.ADMIN, "administration_audit:show"),
     Page("GET", "/admin/audit.jsonl", Demand.ADMIN, "administration_audit:export"),
     Page("GET", "/admin/settings", Demand.ADMIN, "administration:settings"),
