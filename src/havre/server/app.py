@@ -61,11 +61,12 @@ from havre.server.metrics import Figures
 from havre.server.middleware import Front
 from havre.server.outbound import Outbound
 from havre.server.pictures import Pictures
+from havre.server.redirects import Redirects
 from havre.server.routes import FIXED, V2, by_path
 from havre.server.streams import Streams
 from havre.server.v2.app import RegistryAPI
 from havre.server.work import Work
-from havre.storage import open_storage
+from havre.storage import open_configured
 from havre.storage.pictures import PictureFiles
 
 Endpoint = Callable[["App", Request], Awaitable[Response]]
@@ -103,7 +104,7 @@ class App:
         self.sources = sources or {}
         self.clock = clock
         self.database = Database.open(config.database_url)
-        self.storage = open_storage(config.storage_url, config.data, clock)
+        self.storage = open_configured(config, clock)
         self.figures = Figures(figures)
         self.events = Events()
         self.pull_counter = PullCounter(self.figures, clock)
@@ -160,6 +161,7 @@ class App:
         self.search = Search(database)
         self.stars = Stars(database, clock)
         self.blobs = Blobs(database, self.storage.blobs, clock)
+        self.redirects = Redirects(config.storage_redirect)
         self.uploads = Uploads(database, self.storage.uploads, self.storage.blobs, clock, limits)
         self.manifests = Manifests(database, self.blobs, clock, self.events, sparse=config.sparse_manifests == "accept")
         self.tags = Tags(database, clock, self.events)
