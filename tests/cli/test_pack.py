@@ -16,7 +16,7 @@ from tests.support.images import Image, Index, layer, this_architecture
 from tests.support.peers import PASSWORD, Peer
 from tests.support.requirements import require, require_root
 from tests.support.terminal import Terminal
-from tests.support.wheels import wheel
+from tests.support.wheels import backends, wheel
 
 PROJECT = """\
 [project]
@@ -64,15 +64,16 @@ def config_of(marin: Terminal, image: str, *more: str) -> Any:
 
 
 def test_from_a_folder_to_the_registry_in_three_commands(marin: Terminal, peer: Peer, tmp_path: Path) -> None:
+    backends(tmp_path / "wheels")
     wheel(tmp_path / "wheels", "greeting", {"greeting.py": "WORD = 'Hello'\n"})
     folder = project(tmp_path / "python-hello-world", {"pyproject.toml": PROJECT, "src/hello.py": HELLO})
     target = f"{peer.host}/alice/packed"
     packed = marin("pack", folder, "-t", target).lines
-    assert [line[14:].partition(" (")[0] for line in packed[:3]] == [
-        "havre pack: files in app", "havre pack: this machine's Python", "havre pack: dependencies",
+    assert [line[14:].partition(" (")[0] for line in packed[1:4]] == [
+        "havre pack: this machine's Python", "havre pack: dependencies", "havre pack: python-hello-world 1.2",
     ]  # fmt: skip
     marin("login", peer.host, "-u", "alice", "--password-stdin", typed=PASSWORD)
-    assert packed[3].rpartition(" ")[2] in marin("push", target).lines[-1]
+    assert packed[4].rpartition(" ")[2] in marin("push", target).lines[-1]
     labels = config_of(marin, target, "--remote")["config"]["Labels"]
     assert labels == {
         "org.opencontainers.image.title": "python-hello-world",
@@ -87,6 +88,7 @@ def test_from_a_folder_to_the_registry_in_three_commands(marin: Terminal, peer: 
 
 def test_the_image_greets_on_this_machines_own_python(marin: Terminal, tmp_path: Path) -> None:
     require_root()
+    backends(tmp_path / "wheels")
     wheel(tmp_path / "wheels", "greeting", {"greeting.py": "WORD = 'Hello'\n"})
     folder = project(
         tmp_path / "p", {"pyproject.toml": PROJECT, "src/hello.py": f"import greeting, sqlite3, hashlib\n{HELLO}"}

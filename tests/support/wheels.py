@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Mapping
+from importlib.metadata import distribution
 from pathlib import Path
 
 
@@ -23,3 +25,25 @@ def wheel(folder: Path, name: str, files: Mapping[str, str], *, version: str = "
         for member, text in contents.items():
             archive.writestr(zipfile.ZipInfo(member), text)
     return path
+
+
+def installed(folder: Path, *names: str) -> None:
+    """Wheels made anew of libraries that these tests run with, so that a build finds them without any package index."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        found = distribution(name)
+        tag = next(
+            line.removeprefix("Tag: ") for line in found.read_text("WHEEL").splitlines() if line.startswith("Tag:")
+        )
+        plain = re.sub(r"[-_.]+", "_", found.metadata["Name"])
+        with zipfile.ZipFile(folder / f"{plain}-{found.version}-{tag}.whl", "w", zipfile.ZIP_DEFLATED) as archive:
+            for file in found.files or ():
+                inside = not file.parts[0].startswith("..") and "__pycache__" not in file.parts
+                if inside and file.name not in {"INSTALLER", "REQUESTED", "direct_url.json"}:
+                    archive.write(str(file.locate()), str(file))
+
+
+def backends(folder: Path) -> None:
+    """What builds projects, with all that it needs."""
+    needed = [re.split(r"[^\w.-]", one)[0] for one in distribution("hatchling").requires or () if ";" not in one]
+    installed(folder, "setuptools", "hatchling", *needed)

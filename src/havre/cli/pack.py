@@ -33,6 +33,12 @@ BuildSources = Annotated[
 Dependencies = Annotated[
     bool, typer.Option("--dependencies/--no-dependencies", help="Whether to add what the project depends on.")
 ]
+BuildProject = Annotated[
+    bool,
+    typer.Option(
+        "--build/--no-build", help="Whether a project with a build backend is built, or its files are copied."
+    ),
+]
 
 
 @app.command()
@@ -50,6 +56,7 @@ def pack(
     platform: Platforms = None,
     python: Annotated[str, typer.Option("--python", help="The base's Python, as 3.12, if it does not say.")] = "",
     dependencies: Dependencies = True,
+    build: BuildProject = True,
     compression: Compression = "none",
     build_sources: BuildSources = False,
     quiet: remote.Quiet = False,
@@ -59,10 +66,10 @@ def pack(
 ) -> None:
     """Make an image of a folder or a Python project, with no engine, and put it into the local store.
 
-    The same files give the same digest, on any machine: layers are plain tars unless --compression gzip asks for
-    smaller ones, whose bytes depend on the version of zlib. Dependencies (requirements.txt, else pyproject.toml) get a layer of their own,
-    labels come from pyproject.toml, and .dockerignore is obeyed. A Python project without --base stands on this
-    machine's own Python. SOURCE_DATE_EPOCH sets the image's date.
+    A project whose pyproject.toml names a build backend or scripts is built by pip or uv, which runs that backend here; any
+    other folder is copied. Dependencies (requirements.txt, else the project's own) get a layer of their own, .dockerignore
+    is obeyed. The same files, backend and dependencies give the same digest, except with --compression gzip, which depends
+    on zlib. Without --base, Python is this machine's own. SOURCE_DATE_EPOCH sets the image's date.
     """
     from havre.cli.packing import Wish, packed
 
@@ -80,6 +87,7 @@ def pack(
         platforms=platform or [],
         python=python,
         dependencies=dependencies,
+        build=build,
         compression=compression,
         build_sources=build_sources,
     )

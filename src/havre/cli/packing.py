@@ -21,6 +21,7 @@ from havre.errors import ConfigError, InputInvalid, NameInvalid
 if TYPE_CHECKING:
     from havre.client import Client
     from havre.images.building import Base, Built, File, Settings
+    from havre.images.distribution import Distribution
     from havre.images.layout import Layout
     from havre.images.project import Project
     from havre.oci.descriptor import Descriptor, Platform
@@ -51,6 +52,7 @@ class Wish:
     dependencies: bool = True
     compression: Literal["none", "gzip"] = "none"
     build_sources: bool = False
+    build: bool = True
 
 
 @dataclass(slots=True)
@@ -80,8 +82,9 @@ async def packed(wish: Wish, output: Output, insecure: bool, ca: Path | None) ->
         remote.connect(insecure, ca, *(place.registries if place else ())) as client,
         store.adding(),
     ):
-        packing = _Packing(wish, project, store, client, output)
-        descriptor = await packing.all(platforms)
+        with tempfile.TemporaryDirectory(prefix=".havre-", dir=store.root.parent) as scratch:
+            packing = _Packing(wish, project, store, client, output, Path(scratch))
+            descriptor = await packing.all(platforms)
         store.put_name(str(image), replace(descriptor, platform=None))
     layers: list[dict[str, Any]] = [
         {"digest": str(one.descriptor.digest), "size": one.descriptor.size, "for": one.instruction}
@@ -94,13 +97,17 @@ async def packed(wish: Wish, output: Output, insecure: bool, ca: Path | None) ->
 
 
 class _Packing:
-    def __init__(self, wish: Wish, project: Project, store: Layout, client: Client, output: Output) -> None:
+    def __init__(
+        self, wish: Wish, project: Project, store: Layout, client: Client, output: Output, scratch: Path
+    ) -> None:
         self._wish = wish
         self._project = project
         self._store = store
         self._client = client
         self._output = output
+        self._scratch = scratch
         self._created = _epoch()
+        self._distribution: Distribution | None = None
         self.built: list[Built] = []
         """Every layer that was made, in order."""
 
@@ -108,11 +115,16 @@ class _Packing:
         """One image, or an index of several."""
         from havre.images.building import write_index
 
-        application = await self._layer(f"havre pack: files in {self._folder or '/'}", self._files())
+        if self._wish.build and self._project.is_built:
+            await self._build()
+        copied = None
+        if self._distribution is None:
+            copied = await self._layer(f"havre pack: files in {self._folder or '/'}", self._files())
         images = []
         for platform in platforms:
             ground = await self._ground(platform)
-            layers = [*ground.own, *await self._dependencies(platform, ground), application]
+            dependencies = await self._dependencies(platform, ground)
+            layers = [*ground.own, *dependencies, copied or await self._installed(platform, ground)]
             images.append(await self._image(platform, ground, layers))
         if len(images) == 1:
             return images[0]
@@ -133,6 +145,34 @@ class _Packing:
         prefix = f"{self._folder}/" if self._folder else ""
         found = {f"{prefix}{path}": file for path, file in self._project.files().items()}
         return found or {self._folder or "app": File()}
+
+    async def _build(self) -> None:
+        from havre.images import distribution
+
+        folder = self._scratch / "project"
+        folder.mkdir()
+        self._output.say(f"Building {self._project.folder.resolve().name}")
+        self._distribution = await distribution.build(self._project, folder, self._created)
+
+    async def _installed(self, platform: Platform, ground: _Ground) -> Built:
+        """The layer of the project as it is installed. What was compiled here suits this platform and Python alone."""
+        from havre.images import hostpython, wheels
+        from havre.images.building import File
+        from havre.images.threads import in_thread
+
+        built = self._distribution
+        assert built is not None
+        python = self._wish.python or ground.python or hostpython.version()
+        if not built.is_pure and (platform, python) != (remote.chosen_platform(None), hostpython.version()):
+            raise InputInvalid(
+                f"{built.wheel.name} was built for this machine and its Python {hostpython.version()}, not for {platform}"
+                f" with Python {python}: pack it there, or on a base that is alike"
+            )
+        with tempfile.TemporaryDirectory(dir=self._scratch) as name:
+            files = await in_thread(wheels.unpack, [built.wheel], ground.shebang, Path(name, "files"))
+            files = {self._folder or "app": File(), **files}
+            label, version = built.metadata["Name"], built.metadata["Version"]
+            return await self._layer(f"havre pack: {label} {version}", files)
 
     async def _ground(self, platform: Platform) -> _Ground:
         if self._wish.base and self._wish.base != SCRATCH:
@@ -189,11 +229,13 @@ class _Packing:
         from havre.images import hostpython, wheels
         from havre.images.threads import in_thread
 
-        requirements = self._project.requirements
-        wanted = ["-r", str(requirements)] if requirements else list(self._project.dependencies)
-        if not wanted or not self._wish.dependencies:
+        requirements, built = self._project.requirements, self._distribution
+        needed = built.dependencies if built else self._project.dependencies
+        if not (requirements or needed) or not self._wish.dependencies:
             return []
-        if not requirements and any("==" not in one for one in wanted):
+        # A wheel stands for what it needs, in the words of its own metadata.
+        wanted = ["-r", str(requirements)] if requirements else [str(built.wheel)] if built else list(needed)
+        if not requirements and any("==" not in one for one in needed):
             self._warn(
                 "dependencies without exact versions: the digest changes when newer ones appear; a requirements.txt"
                 " with chosen versions keeps it"
@@ -205,8 +247,9 @@ class _Packing:
                 f"--build-sources builds for this machine and its Python {hostpython.version()}, not for {platform} with"
                 f" Python {python}: give wheels for those, or pack there"
             )
-        with tempfile.TemporaryDirectory(prefix=".havre-", dir=self._store.root.parent) as name:
-            chosen = await wheels.fetch(wanted, platform, python, Path(name, "wheels"), build=build)
+        with tempfile.TemporaryDirectory(dir=self._scratch) as name:
+            found = await wheels.fetch(wanted, platform, python, Path(name, "wheels"), build=build)
+            chosen = [one for one in found if built is None or one.name != built.wheel.name]
             files = await in_thread(wheels.unpack, chosen, ground.shebang, Path(name, "files"))
             return [await self._layer(f"havre pack: dependencies ({len(chosen)} packages)", files)] if files else []
 
@@ -234,22 +277,23 @@ class _Packing:
         from havre.images.building import Settings
         from havre.images.wheels import FOLDER
 
-        wish, project = self._wish, self._project
+        wish, project, built = self._wish, self._project, self._distribution
         environment: dict[str, str] = {}
         if project.is_python:
             folder = f"/{self._folder}".rstrip("/")
-            places = [f"{folder}/{place}".rstrip("/") or "/" for place in project.search_path]
+            search_path = () if built else project.search_path
+            places = [f"{folder}/{place}".rstrip("/") or "/" for place in search_path]
             environment = {
                 "PATH": f"/{FOLDER}/bin:$PATH" if ground.base.config else f"/{FOLDER}/bin:/usr/local/bin:/usr/bin:/bin",
                 "PYTHONPATH": ":".join([*places, f"/{FOLDER}", "$PYTHONPATH"]),
                 "PYTHONUNBUFFERED": "1",
             }
-        entrypoint = _words(wish.entrypoint, "--entrypoint") if wish.entrypoint is not None else None
+        started = (built or project).start(ground.interpreter)
         return Settings(
-            entrypoint=project.start(ground.interpreter) if entrypoint is None else entrypoint,
+            entrypoint=started if wish.entrypoint is None else _words(wish.entrypoint, "--entrypoint"),
             command=_words(wish.command, "--cmd") if wish.command is not None else (),
             environment=environment | _pairs(wish.environment, "--env"),
-            labels=project.labels | ground.labels | _pairs(wish.labels, "--label"),
+            labels=(built.labels if built else {}) | project.labels | ground.labels | _pairs(wish.labels, "--label"),
             working_directory=f"/{self._folder}",
             user=wish.user,
             ports=tuple(_port(text) for text in wish.ports),

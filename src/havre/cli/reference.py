@@ -92,7 +92,7 @@ def _names(parameter: Parameter) -> str:
     if parameter.param_type_name == "argument":
         return _argument(parameter).strip("[]")
     value = "" if getattr(parameter, "is_flag", False) else f" {parameter.metavar or (parameter.name or '').upper()}"
-    return ", ".join(sorted(parameter.opts, key=len)) + value
+    return ", ".join([*sorted(parameter.opts, key=len), *parameter.secondary_opts]) + value
 
 
 def _text(text: str | None) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from havre.errors import InputInvalid, SizeInvalid
 from havre.images.building import File
+from havre.images.tarindex import normal
 
 MAX_FILES = 200_000
 MAX_TEXT = 4 * 1024 * 1024
@@ -30,12 +31,18 @@ _NEVER = frozenset(
     }
 )
 _NEVER_ENDING = (".pyc", ".pyo", ".egg-info")
-_TITLES = "org.opencontainers.image."
+TITLES = "org.opencontainers.image."
+"""How labels begin that the OCI image specification names."""
 _URLS = {
     "homepage": "url", "home": "url", "website": "url",
     "source": "source", "repository": "source", "sourcecode": "source", "github": "source", "code": "source",
     "documentation": "documentation", "docs": "documentation",
 }  # fmt: skip
+_INSTALLED = frozenset({"scripts", "gui-scripts", "entry-points"})
+_LEFT_BY_BUILDS = re.compile(r"build/(?:lib|bdist\.|temp\.)")
+"""What setuptools leaves beside a project, and would take for a part of it the next time."""
+
+_BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 _OBJECT = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)")
 
 
@@ -47,6 +54,8 @@ class Project:
     about: Mapping[str, Any]
     """The table ``[project]``; empty without one."""
     is_python: bool
+    is_built: bool = False
+    """Does it name a build backend (PEP 517), or what only an installed project has: programs and entry points?"""
 
     @classmethod
     def read(cls, folder: Path) -> Project:
@@ -54,16 +63,18 @@ class Project:
         if not folder.is_dir():
             raise InputInvalid(f"{folder} is no folder: name the one that holds the files of the image")
         path = folder / "pyproject.toml"
-        about: Any = {}
+        document: dict[str, Any] = {}
         if path.is_file():
             if path.stat().st_size > MAX_TEXT:
                 raise InputInvalid(f"{path} is larger than {MAX_TEXT} bytes")
             try:
-                about = tomllib.loads(path.read_text("utf-8")).get("project", {})
+                document = tomllib.loads(path.read_text("utf-8"))
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise InputInvalid(f"{path} can not be read: {error}") from error
         python = path.is_file() or (folder / "requirements.txt").is_file() or any(folder.glob("*.py"))
-        return cls(folder, about if isinstance(about, dict) else {}, python)
+        table = document.get("project")
+        about: dict[str, Any] = table if isinstance(table, dict) else {}
+        return cls(folder, about, python, "build-system" in document or not _INSTALLED.isdisjoint(about))
 
     @property
     def labels(self) -> dict[str, str]:
@@ -77,9 +88,9 @@ class Project:
         }
         urls = self.about.get("urls")
         for name, address in (urls if isinstance(urls, dict) else {}).items():
-            if label := _URLS.get(re.sub("[^a-z]", "", str(name).lower())):
+            if label := label_of_url(str(name)):
                 found.setdefault(label, address)
-        return {f"{_TITLES}{key}": text for key, text in found.items() if isinstance(text, str) and text}
+        return {f"{TITLES}{key}": text for key, text in found.items() if isinstance(text, str) and text}
 
     @property
     def requirements(self) -> Path | None:
@@ -133,6 +144,27 @@ class Project:
                 )
             found[path] = _file(entry)
         return found
+
+    def sources(self) -> dict[str, File]:
+        """What the project is built from: its files, and those that say how even if no image should hold them."""
+        readme = self.about.get("readme")
+        named = readme.get("file") if isinstance(readme, dict) else readme
+        found = {path: file for path, file in self.files().items() if not _LEFT_BY_BUILDS.match(path)}
+        for name in (*_BUILD_FILES, named):
+            if isinstance(name, str) and normal(name) == name and (self.folder / name).is_file():
+                found.setdefault(name, File(self.folder / name))
+        return found
+
+    @property
+    def is_versioned_elsewhere(self) -> bool:
+        """Does the backend find out the version, perhaps from the history?"""
+        dynamic = self.about.get("dynamic")
+        return isinstance(dynamic, list) and "version" in dynamic
+
+
+def label_of_url(name: str) -> str:
+    """The label for an address that a project calls so (PyPA specification, "Well-known Project URLs"); else empty."""
+    return _URLS.get(re.sub("[^a-z]", "", name.lower()), "")
 
 
 class _Ignored:

@@ -1,6 +1,6 @@
-"""Wheels: the dependencies of a Python project as files of an image.
+"""Wheels: a Python project and its dependencies as files of an image.
 
-``pip`` chooses and fetches them as wheels for the image's platform; they are unpacked here (PyPA specification, "Binary
+``pip`` chooses and fetches dependencies as wheels for the image's platform; all wheels are unpacked here (PyPA specification, "Binary
 distribution format"), so that nothing of them runs on this machine and the same wheels always give the same files.
 """
 
@@ -12,7 +12,7 @@ import posixpath
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from havre.errors import ConfigError, InputInvalid, SizeInvalid
@@ -21,10 +21,10 @@ from havre.images.tarindex import normal
 from havre.oci.descriptor import Platform
 
 FOLDER = "opt/packages"
-"""Where dependencies lie in an image; programs among them in its ``bin``."""
+"""Where what was in wheels lies in an image; programs among it in its ``bin``."""
 
 MAX_UNPACKED = 8 * 1024 * 1024 * 1024
-"""Bytes of all dependencies together."""
+"""Bytes of what is unpacked together."""
 
 MAX_PROGRAM = 4 * 1024 * 1024
 """Bytes of a program that is written in Python, and of a list of programs."""
@@ -51,18 +51,30 @@ async def fetch(
         raise InputInvalid(f"there are no wheels for {platform}; leave the dependencies out with --no-dependencies")
     kinds = [f"manylinux_2_{minor}_{machine}" for minor in range(_NEWEST, _OLDEST - 1, -1)]
     kinds += [f"manylinux2014_{machine}", f"linux_{machine}"]
-    said = ("--quiet", "--disable-pip-version-check", "--no-input")
+    options = ("--quiet", "--disable-pip-version-check", "--no-input")
     if build:
-        command = [sys.executable, "-m", "pip", "wheel", *said, "--wheel-dir", str(target), *wanted]
+        command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(target), *wanted]
     else:
         command = [
-            *(sys.executable, "-m", "pip", "download", *said),
+            *(sys.executable, "-m", "pip", "download", *options),
             *("--only-binary=:all:", "--dest", str(target), "--python-version", python, "--implementation", "cp"),
             *(word for kind in kinds for word in ("--platform", kind)),
             *wanted,
         ]
+    code, said = await run(command)
+    if code:
+        raise _refusal(said)
+    return await asyncio.to_thread(lambda: sorted(target.glob("*.whl")))
+
+
+async def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run pip or the like; gives its code and what it said of errors, which are read later."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment,
     )
     try:
         async with asyncio.timeout(_TIME_LIMIT):
@@ -71,9 +83,8 @@ async def fetch(
         process.kill()
         await process.wait()
         raise
-    if process.returncode:
-        raise _refusal(errors.decode("utf-8", "replace"))
-    return await asyncio.to_thread(lambda: sorted(target.glob("*.whl")))
+    assert process.returncode is not None
+    return process.returncode, errors.decode("utf-8", "replace")
 
 
 def unpack(wheels: Sequence[Path], interpreter: str, folder: Path) -> dict[str, File]:
@@ -91,7 +102,7 @@ def unpack(wheels: Sequence[Path], interpreter: str, folder: Path) -> dict[str, 
                 for info in archive.infolist():
                     left -= info.file_size
                     if left < 0:
-                        raise SizeInvalid(f"the dependencies take more than {MAX_UNPACKED} bytes")
+                        raise SizeInvalid(f"the wheels take more than {MAX_UNPACKED} bytes")
                     target = folder / str(len(found))
                     for path, file in _files(archive, info, wheel.name, interpreter, target):
                         found[f"{FOLDER}/{path}"] = file
@@ -134,20 +145,32 @@ def _place(name: str) -> tuple[str, bool]:
     return (rest, False) if scheme in {"purelib", "platlib", "data"} else ("", False)
 
 
-def _programs(content: bytes, interpreter: str) -> Iterator[tuple[str, File]]:
-    """The programs that an installer makes of ``console_scripts``."""
+def console_scripts(content: bytes) -> dict[str, str]:
+    """From ``entry_points.txt``: the names of programs and what they call, as ``module:attribute``; no odd ones."""
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
         parser.read_string(content.decode("utf-8", "replace"))
     except configparser.Error:
-        return
+        return {}
+    found = {}
     for name, target in parser["console_scripts"].items() if parser.has_section("console_scripts") else ():
-        module, colon, attribute = target.partition("[")[0].strip().partition(":")
-        if not colon or "/" in name or not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
-            continue
+        module, colon, attribute = (part.strip() for part in target.partition("[")[0].partition(":"))
+        if colon and "/" not in name and all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
+            found[name] = f"{module}:{attribute}"
+    return found
+
+
+def _programs(content: bytes, interpreter: str) -> Iterator[tuple[str, File]]:
+    """The programs that an installer makes of ``console_scripts``."""
+    for name, target in console_scripts(content).items():
+        module, _, attribute = target.partition(":")
         first = attribute.partition(".")[0]
-        text = f"#!{interpreter}\nimport sys\nfrom {module} import {first}\nsys.exit({attribute}())\n"
+        # Guarded: processes that such a program starts may import it again.
+        text = (
+            f"#!{interpreter}\nimport sys\nfrom {module} import {first}\n"
+            f'if __name__ == "__main__":\n    sys.exit({attribute}())\n'
+        )
         yield f"bin/{name}", File(text.encode(), executable=True)
 
 
