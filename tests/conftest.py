@@ -13,6 +13,7 @@ from tests.support.databases import (  # noqa: F401 - fixtures
     postgresql_cluster,
     rows,
 )
+from tests.support.objectstore import object_store  # noqa: F401 - a fixture
 from tests.support.server import HavreProcess
 
 PASSWORD = "correct horse 9"

@@ -12,9 +12,12 @@ from havre.errors import ClientGone
 from havre.oci.digest import Digest, Hasher
 from havre.oci.ranges import ByteRange
 from havre.registry.ports import BlobStore, UploadStore
+from havre.registry.records import Segments
 from havre.storage import open_storage
 from havre.storage.filesystem import WRITE_PIECE
 from havre.storage.memory import MemoryBlobs, MemoryUploads
+from havre.storage.objects.bucket import MARK
+from tests.support.objectstore import BUCKET, REGION, ObjectStore
 
 HOUR = 60 * 60 * 1000
 
@@ -71,35 +74,60 @@ class TurnedClock:
 
 
 async def append(uploads: UploadStore, upload: str, offset: int, body: AsyncIterator[bytes], hasher: Hasher) -> int:
-    """Append as a request does that finds the upload as it expected."""
+    """Append as a request does that finds the upload as it expected, to a store that needs no row."""
     async with uploads.hold(upload, offset) as held:
         return await held.append(body, hasher)
 
 
 @dataclass
 class Stores:
-    """One backend under test; ``used`` and ``keys`` are what the test put there."""
+    """One backend under test; ``used`` and ``keys`` are what the test put there, ``rows`` what rows remember of uploads."""
 
     blobs: BlobStore
     uploads: UploadStore
     clock: TurnedClock
     used: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
+    rows: dict[str, Segments] = field(default_factory=dict)
+    locks: bool = True
+    """Does it keep others out, rather than keep what each of them does apart?"""
 
     async def append(self, upload: str, offset: int, *chunks: bytes) -> int:
         """Append and check that the hasher was fed what was written."""
-        self.used.add(upload)
         hasher = Hasher()
-        size = await append(self.uploads, upload, offset, body(*chunks), hasher)
+        size = await self.take(upload, offset, body(*chunks), hasher)
         assert hasher.size == sum(map(len, chunks))
         assert hasher.digest() == Digest.of(b"".join(chunks))
         return size
 
+    async def take(
+        self, upload: str, offset: int, arriving: AsyncIterator[bytes], hasher: Hasher, *, acknowledged: bool = True
+    ) -> int:
+        """Append as a request does; what is not ``acknowledged`` no row ever heard of."""
+        self.used.add(upload)
+        async with self.uploads.hold(upload, offset, self.rows.get(upload, ())) as held:
+            try:
+                size = await held.append(arriving, hasher)
+            except ClientGone:
+                self.rows[upload] = held.keep()
+                raise
+            if acknowledged:
+                self.rows[upload] = held.keep()
+            return size
+
+    async def discard(self, upload: str) -> None:
+        """Discard as whoever removed the row."""
+        await self.uploads.discard(upload, self.rows.pop(upload, ()))
+
     async def finish(self, upload: str, data: bytes, algorithm: str = "sha256") -> str:
         """Finish an upload whose first bytes are ``data``."""
         self.used.add(upload)
-        key = await self.uploads.finish(upload, Digest.of(data, algorithm), len(data))
+        segments = self.rows.get(upload, ())
+        key = await self.uploads.finish(upload, Digest.of(data, algorithm), len(data), segments)
         self.keys.add(key)
+        self.rows.pop(upload, None)
+        if rest := tuple(one for one in segments if one.key != key):
+            await self.uploads.discard(upload, rest)
         return key
 
     async def push(self, upload: str, data: bytes) -> str:
@@ -109,7 +137,7 @@ class Stores:
 
     async def stored(self, upload: str, size: int) -> bytes:
         """The first bytes of an upload."""
-        return await joined(self.uploads.read(upload, size))
+        return await joined(self.uploads.read(upload, size, self.rows.get(upload, ())))
 
     async def whole(self, key: str) -> bytes:
         """All bytes of a blob."""
@@ -120,7 +148,7 @@ class Stores:
     async def empty(self) -> None:
         """Take away what the test knows of."""
         for upload in self.used:
-            await self.uploads.discard(upload)
+            await self.discard(upload)
         for key in self.keys:
             await self.blobs.delete(key)
 
@@ -132,6 +160,16 @@ def on_files(root: Path, clock: TurnedClock) -> Iterator[Stores]:
     storage.close()
     assert files_below(root) == []
     assert open_below(root) == []
+
+
+def in_objects(server: ObjectStore, prefix: str, clock: TurnedClock) -> Iterator[Stores]:
+    """An object store below ``prefix``, where nothing must be left but its mark, not even what never became whole."""
+    url = f"s3://{BUCKET}/{prefix}"
+    storage = open_storage(url, prefix, clock, (server.endpoint, REGION, "auto"))
+    yield Stores(storage.blobs, storage.uploads, clock, locks=False)
+    storage.close()
+    assert server.keys_below(prefix) == [MARK]
+    assert server.begun_below(prefix) == []
 
 
 def in_memory(clock: TurnedClock) -> Iterator[Stores]:

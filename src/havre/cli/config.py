@@ -29,8 +29,19 @@ def check(config: ConfigFile = None) -> None:
     for file in (loaded.tls_certificate, loaded.tls_key):
         if file is not None and not os.access(file, os.R_OK):
             _fail(f"{file} can not be read: tls_certificate and tls_key must name PEM files")
+    if not loaded.storage_url.startswith("file:"):
+        _ask_bucket(loaded)
     given = sum(source != "default" for source in sources.values())
     print(f"the settings can work: {given} given, {len(sources) - given} left at their defaults")
+
+
+def _ask_bucket(loaded: settings.Config) -> None:
+    from havre.storage import open_configured
+
+    try:
+        open_configured(loaded).close()
+    except ConfigError as error:
+        _fail(error.message)
 
 
 @app.command()
@@ -91,7 +102,7 @@ def reference() -> str:
 
 _INTRODUCTION = """# Settings
 
-<!-- Written by `havre config docs`; change src/havre/config.py instead. -->
+<!-- Written by `havre config docs`; change src/havre/config/__init__.py instead. -->
 
 Each setting is a flag of `havre serve` (some), an environment variable, or a key of a TOML file; the first of these
 that is given wins, in this order. `--config FILE` or `HAVRE_CONFIG` names the file. `havre config check` says whether

@@ -67,10 +67,10 @@ def fsck(
 async def _run(config: Config, rate: float, repair: bool, touch: bool) -> Report:
     from havre.metadata import Database, upgrade
     from havre.registry.check import Check, pace_of
-    from havre.storage import open_storage
+    from havre.storage import open_configured
 
     upgrade(config.database_url)
-    database, storage = Database.open(config.database_url), open_storage(config.storage_url, config.data, now)
+    database, storage = Database.open(config.database_url), open_configured(config, now)
     await database.start()
     sparse = config.sparse_manifests == "accept"
     told = time.monotonic()

@@ -87,10 +87,10 @@ async def _collect(config: Config, grace: float | None, dry: bool) -> Report:
     from havre.registry.gc import Collector
     from havre.registry.jobs import Jobs
     from havre.registry.uploads import UploadLimits, Uploads
-    from havre.storage import open_storage
+    from havre.storage import open_configured
 
     async with _database(config) as database:
-        storage = open_storage(config.storage_url, config.data)
+        storage = open_configured(config)
         try:
             limits = UploadLimits(expiry=config.upload_expiry_hours * HOUR)
             uploads = Uploads(database, storage.uploads, storage.blobs, now, limits)

@@ -79,10 +79,10 @@ async def _run(
 ) -> Report:
     from havre.adopt.opening import open_source
     from havre.cli.importing import watched
-    from havre.storage import open_storage
+    from havre.storage import open_configured
 
     _check_owner(settings.data)
-    storage = open_storage(settings.storage_url, settings.data)
+    storage = open_configured(settings)
     try:
         found = open_source(source)
         try:

@@ -1,7 +1,8 @@
 """The bytes: where content lies, finished and on its way.
 
 ``layout`` draws the tree on disk, ``filesystem`` is the store behind the registry's ports, ``disk`` the system calls
-underneath it, ``memory`` the same promises without a disk. ``open_storage`` picks one by its address.
+underneath it, ``memory`` the same promises without a disk, ``objects`` those that an object store keeps. ``open_storage``
+picks one by its address.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from havre.config import Config
 from havre.errors import ConfigError
 from havre.registry.check_ports import BlobChecks
 from havre.registry.ports import BlobStore, Clock, UploadStore
@@ -20,7 +22,9 @@ from havre.storage.disk import sync_folder
 from havre.storage.filesystem import FileBlobs, FileUploads, Threads, system_clock
 from havre.storage.layout import Layout
 
-__all__ = ["Storage", "open_storage"]
+__all__ = ["Storage", "open_configured", "open_storage"]
+
+_BUCKETS = ("s3", "gs", "az")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +38,29 @@ class Storage:
     """Waits for what is running and ends the threads."""
 
 
-def open_storage(url: str, data: Path | str, clock: Clock = system_clock) -> Storage:
+def open_configured(config: Config, clock: Clock = system_clock) -> Storage:
+    """Open the store that the settings name; raises as ``open_storage``."""
+    given = config.storage_endpoint, config.storage_region, config.storage_addressing
+    return open_storage(config.storage_url, config.data, clock, given)
+
+
+def open_storage(
+    url: str, data: Path | str, clock: Clock = system_clock, store: tuple[str, str, str] = ("", "", "auto")
+) -> Storage:
     """Open the store at ``url``: ``file:///folder``, or, if it is empty or ``file://``, the data folder itself.
 
-    Starts no thread, so the process may fork afterwards. Raises ConfigError if nothing here can serve that address, or
-    if the folder can not be used.
+    Or a bucket: ``s3://bucket/prefix``, ``gs://``, ``az://``, with ``store`` being endpoint, region and addressing as the
+    settings have them. Starts no thread, so the process may fork afterwards. Raises ConfigError if nothing here can serve
+    that address, or if the folder or the bucket can not be used.
     """
     parts = urlsplit(url)
+    if parts.scheme in _BUCKETS:
+        return _open_bucket(url, store, clock)
     if parts.scheme not in ("", "file") or (url and not parts.scheme):
-        raise ConfigError(f"the storage address {url!r} can not be used: this version offers file:///path/to/folder")
+        raise ConfigError(
+            f"the storage address {url!r} can not be used: this version offers file:///path/to/folder,"
+            " s3://bucket/prefix, gs://bucket/prefix and az://container/prefix"
+        )
     if parts.netloc not in ("", "localhost"):
         raise ConfigError(f"the storage address {url!r} names a host: write file:///{parts.netloc}{parts.path}")
     root = Path(unquote(parts.path)) if parts.path else Path(data)
@@ -53,6 +71,26 @@ def open_storage(url: str, data: Path | str, clock: Clock = system_clock) -> Sto
         FileBlobs(layout, threads, clock),
         FileUploads(layout, threads, clock),
         FileChecks(layout, threads, clock),
+        threads.close,
+    )
+
+
+def _open_bucket(url: str, store: tuple[str, str, str], clock: Clock) -> Storage:
+    # Only who has a bucket needs these.
+    from havre.storage.objects import probe
+    from havre.storage.objects.blobs import ObjectBlobs
+    from havre.storage.objects.bucket import Bucket
+    from havre.storage.objects.checks import ObjectChecks
+    from havre.storage.objects.place import place_of
+    from havre.storage.objects.uploads import ObjectUploads
+
+    place = place_of(url, *store)
+    probe.check(place)
+    bucket, threads = Bucket(place), Threads()
+    return Storage(
+        ObjectBlobs(bucket, clock),
+        ObjectUploads(bucket, threads, clock),
+        ObjectChecks(bucket, threads, clock),
         threads.close,
     )
 

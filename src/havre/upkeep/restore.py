@@ -54,8 +54,8 @@ def restore(config: Config, shelf: Shelf, name: str = "", *, incomplete: bool = 
     if digest_of(shelf.rows(generation.name)) != generation.rows_digest:
         raise InputInvalid(f"the rows of the backup {generation.name} are damaged: take another generation")
     check_empty(config.database_url)
-    open_storage(config.storage_url, config.data).close()
     layout = layout_of(config)
+    open_storage(config.storage_url, config.data).close()
     with _Claim(layout, generation):
         blobs, size, lacking = _bring_all(shelf, generation, layout, rate)
         unexpected = sorted(set(lacking) - set(generation.missing))

@@ -25,7 +25,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from havre.config import Config
-from havre.errors import Conflict, InputInvalid
+from havre.errors import ConfigError, Conflict, InputInvalid
 from havre.metadata.portable import Reader
 from havre.oci.digest import Digest
 from havre.storage.layout import Layout
@@ -65,7 +65,12 @@ class Content:
 
 
 def layout_of(config: Config) -> Layout:
-    """Where the registry's own bytes lie."""
+    """Where the registry's own bytes lie. Raises ConfigError if that is no folder."""
+    if urlsplit(config.storage_url).scheme != "file":
+        raise ConfigError(
+            "backups copy content from a folder, and this registry keeps it in an object store: keep versions or a copy of"
+            " the bucket there, and the rows with `havre export`"
+        )
     return Layout(Path(unquote(urlsplit(config.storage_url).path)))
 
 

@@ -21,7 +21,7 @@ async def get(call: Call) -> Response:
     if blob.condemned and call.request.method == "HEAD":
         # It may go before a manifest names it. Who would push it is told to send it, which makes it stay.
         raise unknown(call.name, blob.digest)
-    place = await call.app.blobs.locate(blob)
+    place = await _place(call, blob)
     if place is None and not await call.app.blobs.present(blob):
         # Lost, or set aside by a check: who pushes is told to send it, which heals it.
         raise unknown(call.name, blob.digest)
@@ -41,7 +41,9 @@ async def get(call: Call) -> Response:
     wanted = call.request.header("range")
     ranges = parse_range(wanted, blob.size) if wanted and if_range in (None, etag) else None
     if isinstance(place, Elsewhere):
-        return Response(307, [*headers, ("location", place.url)])
+        # The client asks there for the ranges that it asked us for. The address works for some minutes only.
+        told = [("docker-content-digest", str(blob.digest)), ("cache-control", "no-store"), ("content-length", "0")]
+        return Response(307, [*told, ("location", place.url), ("referrer-policy", "no-referrer")])
     if ranges is None:
         # The kernel sends a file; where the server can not have that done, the stream stands in.
         response = Response(200, [*headers, *_whole(blob)], call.app.blobs.read(blob, ByteRange(0, blob.size)))
@@ -53,6 +55,16 @@ async def get(call: Call) -> Response:
         response.span = (ranges[0].start, ranges[0].length)
         return response
     return _multipart(call, blob, ranges, headers)
+
+
+async def _place(call: Call, blob: BlobRecord) -> LocalFile | Elsewhere | None:
+    """Where the content can be taken from without us; None if this server has to send it, or has none to send."""
+    place = await call.app.blobs.locate(blob)
+    if not isinstance(place, Elsewhere):
+        return place
+    # A HEAD asks whether it is here, which no signed address tells.
+    here = call.request.method == "HEAD" or not call.app.redirects.wanted(call.request.client_address)
+    return None if here else place
 
 
 async def delete(call: Call) -> Response:

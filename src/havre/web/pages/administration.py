@@ -25,7 +25,7 @@ from havre.web.contexts.administration import (
 from havre.web.pages.usage import page_of
 from havre.web.visit import Visit, pager
 
-_STORAGES = {"file": "folder", "s3": "S3"}
+_STORAGES = {"file": "folder", "s3": "S3", "gs": "Google Cloud Storage", "az": "Azure Blob Storage"}
 
 
 async def show(visit: Visit) -> Response:

@@ -5,22 +5,33 @@ Precedence: flag, ``HAVRE_*`` environment variable, TOML file, default. Everythi
 read from there. Only the command line and the composition root load it.
 """
 
-# ruff: noqa: RUF009 - `_setting` and its kin make dataclass fields, and nothing else
+# ruff: noqa: RUF009 - `setting` and its kin make dataclass fields, and nothing else
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
-import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from havre.config.kinds import (
+    Networks,
+    Setting,
+    address,
+    limit,
+    matching,
+    networks,
+    option,
+    optional_path,
+    path,
+    redirecting,
+    setting,
+    store_address,
+    web_address,
+)
 from havre.errors import ConfigError
-
-Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 CONFIG_VARIABLE = "HAVRE_CONFIG"
 """Names the settings file when no flag does."""
@@ -32,128 +43,6 @@ MAX_FILE = 1024 * 1024
 """Bytes of a settings file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One line of the table. ``read`` checks a value as it was written, and raises ValueError with the rule."""
-
-    read: Callable[[Any], Any]
-    help: str
-    schema: Mapping[str, Any]
-    secret: bool = False
-    """May it hold a password? Then nothing ever prints it."""
-    shown_default: str = ""
-    """Where the default depends on other settings: how to say it."""
-
-
-# ---------------------------------------------------------------- kinds of values
-
-
-def _string(value: object) -> str:
-    if not isinstance(value, str) or len(value) > 4096 or not value.isprintable():
-        raise ValueError("must be a string of printable characters")
-    return value.strip()
-
-
-def _text(rule: str, pattern: str) -> Callable[[Any], str]:
-    compiled = re.compile(pattern, re.ASCII)
-
-    def read(value: object) -> str:
-        text = _string(value)
-        if text and not compiled.fullmatch(text):
-            raise ValueError(rule)
-        return text
-
-    return read
-
-
-def _choice(*options: str) -> Callable[[Any], str]:
-    def read(value: object) -> str:
-        if value not in options:
-            raise ValueError(f"must be one of {', '.join(options)}")
-        return str(value)
-
-    return read
-
-
-def _number(low: int, high: int) -> Callable[[Any], int]:
-    def read(value: object) -> int:
-        rule = f"must be a whole number from {low} to {high}"
-        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value.strip(), re.ASCII):
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise ValueError(rule)
-        return value
-
-    return read
-
-
-def _listen(value: object) -> str:
-    text = _string(value)
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    valid = bool(colon and host) and port.isascii() and port.isdigit() and int(port[:6]) <= 65535
-    if not valid or (":" in host and not bracketed):
-        raise ValueError("must be HOST:PORT, such as 127.0.0.1:5000, 0.0.0.0:5000 or [::]:5000")
-    return text
-
-
-def _external_url(value: object) -> str:
-    text = _string(value).rstrip("/")
-    if not text:
-        return ""
-    try:
-        parts = urlsplit(text)
-        plain = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
-        whole = plain and not parts.path and not parts.query and not parts.fragment and (parts.port or 1) > 0
-    except ValueError:
-        whole = False
-    if not whole:
-        raise ValueError("must be http:// or https:// with a host and perhaps a port, and no path: clients allow none")
-    return text
-
-
-def _networks(value: object) -> Networks:
-    given = value.replace(",", " ").split() if isinstance(value, str) else value
-    if not isinstance(given, list) or len(given) > 100:
-        raise ValueError("must be a list of at most 100 networks, such as 127.0.0.1/32, 10.0.0.0/8")
-    try:
-        return tuple(ipaddress.ip_network(_string(one)) for one in given)
-    except ValueError as error:
-        raise ValueError(f"must be networks such as 127.0.0.1/32 or 10.0.0.0/8: {error}") from error
-
-
-def _path(value: object) -> Path:
-    text = _string(value)
-    if not text:
-        raise ValueError("must be a path")
-    return Path(text).expanduser().absolute()
-
-
-def _optional_path(value: object) -> Path | None:
-    return _path(value) if _string(value) else None
-
-
-def _setting(
-    default: Any,
-    read: Callable[[Any], Any],
-    text: str,
-    schema: Mapping[str, Any] | None = None,
-    *,
-    secret: bool = False,
-    shown_default: str = "",
-) -> Any:
-    line = Setting(read, text, schema or {"type": "string"}, secret, shown_default)
-    return field(default=default, metadata={"setting": line})
-
-
-def _limit(default: int, low: int, high: int, text: str) -> Any:
-    return _setting(default, _number(low, high), text, {"type": "integer", "minimum": low, "maximum": high})
-
-
-def _option(default: str, options: tuple[str, ...], text: str) -> Any:
-    return _setting(default, _choice(*options), text, {"enum": list(options)})
-
-
 # ---------------------------------------------------------------- the table
 
 
@@ -161,120 +50,146 @@ def _option(default: str, options: tuple[str, ...], text: str) -> Any:
 class Config:
     """All settings, checked. Made by ``load``; a test may make one with the values it needs."""
 
-    listen: str = _setting("127.0.0.1:5000", _listen, "Address and port to serve on.")
-    data: Path = _setting(Path("data"), _path, "Folder of everything Havre keeps: database, blobs and uploads.")
-    external_url: str = _setting(
+    listen: str = setting("127.0.0.1:5000", address, "Address and port to serve on.")
+    data: Path = setting(Path("data"), path, "Folder of everything Havre keeps: database, blobs and uploads.")
+    external_url: str = setting(
         "",
-        _external_url,
+        web_address,
         "Address by which people and clients reach this registry; pages show it, tokens are fetched from it.",
         shown_default="the host that each request names",
     )
-    database_url: str = _setting(
+    database_url: str = setting(
         "",
-        _text("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME", r"(?:sqlite|postgresql):///?.+"),
+        matching("must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME", r"(?:sqlite|postgresql):///?.+"),
         "Where the rows are: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
         secret=True,
         shown_default="havre.db in the data folder",
     )
-    storage_url: str = _setting(
+    storage_url: str = setting(
         "",
-        _text("must be file:///FOLDER", r"file:///.*"),
-        "Where the bytes are: file:///FOLDER.",
+        matching(
+            "must be file:///FOLDER, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
+            r"file:///.*|(?:s3|gs|az)://[^@?#]+",
+        ),
+        "Where the bytes are: file:///FOLDER, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX.",
         secret=True,
         shown_default="the data folder",
     )
-    workers: int = _limit(2, 1, 64, "Processes that serve requests.")
-    signup: str = _option(
+    storage_endpoint: str = setting(
+        "",
+        store_address,
+        "Address of the object store, for s3:// that is not Amazon's.",
+        shown_default="Amazon's, Google's or Azure's own",
+    )
+    storage_region: str = setting(
+        "",
+        matching("must be the name of a region, such as eu-central-1", r"[A-Za-z0-9-]{1,64}"),
+        "Region of the bucket.",
+        shown_default="what AWS_REGION says, else us-east-1",
+    )
+    storage_addressing: str = option(
+        "auto",
+        ("auto", "path", "virtual"),
+        "Does the bucket stand in the path of the store's addresses, or in their host? auto: in the host at Amazon's alone.",
+    )
+    storage_redirect: str = setting(
+        "redirect",
+        redirecting,
+        "Who downloads content from the object store itself, and to whom this server sends it: redirect or stream, with"
+        " networks behind it for which alone that holds, such as stream 10.0.0.0/8.",
+    )
+    workers: int = limit(2, 1, 64, "Processes that serve requests.")
+    signup: str = option(
         "open",
         ("open", "invite", "closed"),
         "Who may make an account: anyone (open), or only whom an administrator adds (closed, and invite as long as there are"
         " no invitations).",
     )
-    default_visibility: str = _option(
+    default_visibility: str = option(
         "public", ("public", "private"), "What new accounts begin with for repositories that a first push creates."
     )
-    sparse_manifests: str = _option(
+    sparse_manifests: str = option(
         "reject", ("reject", "accept"), "Manifests that point at content this registry does not hold."
     )
-    session_days: int = _limit(30, 1, 365, "Days after which a browser that was not seen has to sign in again.")
-    signups_per_address: int = _limit(20, 1, 10_000, "Accounts that one address may ask for in a quarter of an hour.")
-    manifest_max: int = _limit(4 * 1024 * 1024, 64 * 1024, 32 * 1024 * 1024, "Largest manifest accepted, in bytes.")
-    audit_days: int = _limit(365, 1, 3650, "Days for which the audit trail is kept.")
-    undo_days: int = _limit(7, 1, 90, "Days for which a deleted repository can be restored.")
-    gc_hours: int = _limit(24, 0, 7 * 24, "Hours from one collection of content to the next; 0: none by itself.")
-    gc_grace_hours: int = _limit(24, 1, 365 * 24, "Hours for which unneeded content stays, in each of two steps.")
-    gc_pace: int = _limit(300, 0, 10_000, "Rest after each step of collection, in per cent of the step's time.")
-    untagged_days: int = _limit(0, 0, 3650, "Days after which images without a tag are removed; 0: they stay.")
-    readme_pictures: str = _option(
+    session_days: int = limit(30, 1, 365, "Days after which a browser that was not seen has to sign in again.")
+    signups_per_address: int = limit(20, 1, 10_000, "Accounts that one address may ask for in a quarter of an hour.")
+    manifest_max: int = limit(4 * 1024 * 1024, 64 * 1024, 32 * 1024 * 1024, "Largest manifest accepted, in bytes.")
+    audit_days: int = limit(365, 1, 3650, "Days for which the audit trail is kept.")
+    undo_days: int = limit(7, 1, 90, "Days for which a deleted repository can be restored.")
+    gc_hours: int = limit(24, 0, 7 * 24, "Hours from one collection of content to the next; 0: none by itself.")
+    gc_grace_hours: int = limit(24, 1, 365 * 24, "Hours for which unneeded content stays, in each of two steps.")
+    gc_pace: int = limit(300, 0, 10_000, "Rest after each step of collection, in per cent of the step's time.")
+    untagged_days: int = limit(0, 0, 3650, "Days after which images without a tag are removed; 0: they stay.")
+    readme_pictures: str = option(
         "fetch",
         ("fetch", "link"),
         "Pictures in overviews: fetched by this server and shown from its own address (fetch), or shown as links (link).",
     )
-    outbound_networks: Networks = _setting(
+    outbound_networks: Networks = setting(
         (),
-        _networks,
+        networks,
         "Private networks that this server may fetch from when people name addresses in them, pictures say.",
         {"type": ["array", "string"], "items": {"type": "string"}},
         shown_default="none",
     )
-    fsck_days: int = _limit(30, 0, 3650, "Days after which all content is read again and compared; 0: never.")
-    fsck_rate: int = _limit(20, 1, 100_000, "Megabytes a second that this reads at most.")
-    upload_expiry_hours: int = _limit(24, 1, 24 * 30, "Hours after which an upload that nobody goes on with goes.")
-    uploads_per_account: int = _limit(100, 1, 10_000, "Uploads that one account may have in flight at once.")
-    upload_bytes_per_account: int = _limit(
+    fsck_days: int = limit(30, 0, 3650, "Days after which all content is read again and compared; 0: never.")
+    fsck_rate: int = limit(20, 1, 100_000, "Megabytes a second that this reads at most.")
+    upload_expiry_hours: int = limit(24, 1, 24 * 30, "Hours after which an upload that nobody goes on with goes.")
+    uploads_per_account: int = limit(100, 1, 10_000, "Uploads that one account may have in flight at once.")
+    upload_bytes_per_account: int = limit(
         2**40, 2**20, 2**60, "Bytes of unfinished uploads that one account may have at once."
     )
-    requests_per_address: int = _limit(
+    requests_per_address: int = limit(
         30_000, 0, 10**9, "Requests a minute from one address (an IPv6 /64 is one) to each worker; 0: any number."
     )
-    requests_per_account: int = _limit(
+    requests_per_account: int = limit(
         60_000, 0, 10**9, "Requests a minute by one account to each worker; 0: any number."
     )
-    pulls_per_address: int = _limit(
+    pulls_per_address: int = limit(
         0, 0, 10**9, "Manifests an address may get in six hours without signing in, per worker; 0: any number."
     )
-    pulls_per_account: int = _limit(
+    pulls_per_account: int = limit(
         0, 0, 10**9, "Manifests that one account may get in six hours, from each worker; 0: any number."
     )
-    slowest_client: int = _limit(
+    slowest_client: int = limit(
         256, 0, 10**6, "Bytes a second below which a body or an answer is given up after a minute; 0: any pace."
     )
-    smtp_url: str = _setting(
+    smtp_url: str = setting(
         "",
-        _text("must be smtp://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST", r"smtps?://[^\s/]+/?"),
+        matching("must be smtp://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST", r"smtps?://[^\s/]+/?"),
         "Mail server for letters to people: smtp:// (with STARTTLS where it is offered) or smtps://. Needs external_url.",
         secret=True,
         shown_default="letters lie in the folder outbox of the data folder",
     )
-    mail_from: str = _setting(
+    mail_from: str = setting(
         "",
-        _text(
+        matching(
             "must be an address such as havre@example.org", r"(?:[^<>@]{1,60}<[^@\s<>]+@[^@\s<>]+>|[^@\s<>]+@[^@\s<>]+)"
         ),
         "Sender of letters: an address, or a name with an address in angle brackets.",
         shown_default="havre at the host of external_url",
     )
-    tls_certificate: Path | None = _setting(
-        None, _optional_path, "PEM file of the certificate and its chain.", shown_default="plain HTTP"
+    tls_certificate: Path | None = setting(
+        None, optional_path, "PEM file of the certificate and its chain.", shown_default="plain HTTP"
     )
-    tls_key: Path | None = _setting(
-        None, _optional_path, "PEM file of the certificate's private key.", shown_default="plain HTTP"
+    tls_key: Path | None = setting(
+        None, optional_path, "PEM file of the certificate's private key.", shown_default="plain HTTP"
     )
-    trusted_proxies: Networks = _setting(
+    trusted_proxies: Networks = setting(
         (),
-        _networks,
+        networks,
         "Networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
         {"type": ["array", "string"], "items": {"type": "string"}},
         shown_default="none",
     )
-    user: str = _setting(
+    user: str = setting(
         "",
-        _text("must be the name of an account of this machine", r"[A-Za-z_][A-Za-z0-9_.-]{0,31}"),
+        matching("must be the name of an account of this machine", r"[A-Za-z_][A-Za-z0-9_.-]{0,31}"),
         "Account of this machine to serve as, after the port and the certificate were opened as root.",
         shown_default="the one that starts the server",
     )
-    log_format: str = _option("text", ("text", "json"), "Lines for people, or one JSON object per line.")
-    log_level: str = _option("info", ("debug", "info", "warning", "error"), "The least serious of what is logged.")
+    log_format: str = option("text", ("text", "json"), "Lines for people, or one JSON object per line.")
+    log_level: str = option("info", ("debug", "info", "warning", "error"), "The least serious of what is logged.")
 
     @property
     def host(self) -> str:
