@@ -51,6 +51,13 @@ class SearchRows:
         sides = _sides(query)
         return self._best(shape, last, sides, asked | values, offset + limit)[offset:], total
 
+    def first(self, viewer: Viewer, query: SearchQuery, limit: int) -> Sequence[Repository]:
+        """The first of it, without counting what needs not be counted."""
+        if query.text:
+            return self.find(viewer, query, 0, limit)[0]
+        page = _asked(viewer, query) | {"offset": 0, "limit": limit}
+        return self._read(search_statements.every(self._shape(viewer, query), query.order, False), page)
+
     def _best(
         self, shape: Shape, last: int, sides: Sequence[bool | None], values: Mapping[str, Any], enough: int
     ) -> list[Repository]:

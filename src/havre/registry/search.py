@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from havre.registry.memory import Memory
 from havre.registry.ports import Metadata, Rows
@@ -37,10 +37,19 @@ class Search:
         found, total = await self._found(viewer, wanted, (page - 1) * per_page, per_page)
         return Page(found, total, page, per_page)
 
+    async def first(self, viewer: Viewer, query: SearchQuery, limit: int) -> Sequence[Repository]:
+        """The first of it: for whoever needs not know how many there are."""
+        query = _bounded(query)
+
+        def work(rows: Rows) -> Found:
+            return rows.search.first(viewer, query, limit), 0
+
+        found, _ = await self._remembered(viewer, ("first", query, limit), work)
+        return found
+
     async def suggest(self, viewer: Viewer, text: str) -> Sequence[Repository]:
         """The best few for a text that is still being typed."""
-        found, _ = await self._found(viewer, _bounded(SearchQuery(text)), 0, MAX_SUGGESTED)
-        return found
+        return await self.first(viewer, SearchQuery(text), MAX_SUGGESTED)
 
     async def _found(self, viewer: Viewer, query: SearchQuery, offset: int, limit: int) -> Found:
         if query.text:
@@ -49,9 +58,12 @@ class Search:
         def work(rows: Rows) -> Found:
             return rows.search.find(viewer, query, offset, limit)
 
+        return await self._remembered(viewer, (query, offset, limit), work)
+
+    async def _remembered(self, viewer: Viewer, key: Hashable, work: Callable[[Rows], Found]) -> Found:
         if viewer != Viewer():
             return await self._metadata.read(work)
-        return await self._memory.read((query, offset, limit), work, lambda found: len(found[0]) * _WEIGHT)
+        return await self._memory.read(key, work, lambda found: len(found[0]) * _WEIGHT)
 
 
 def _bounded(query: SearchQuery) -> SearchQuery:

@@ -49,6 +49,9 @@ class SearchRows(Protocol):
     def find(self, viewer: Viewer, query: SearchQuery, offset: int, limit: int) -> tuple[Sequence[Repository], int]:
         """What ``viewer`` may see of it, and how many there are: by text, ``MAX_FOUND`` at most."""
 
+    def first(self, viewer: Viewer, query: SearchQuery, limit: int) -> Sequence[Repository]:
+        """The first of it, without counting what needs not be counted."""
+
 
 class StarRows(Protocol):
     """Who marked which repository with a star. The numbers in ``Repository.stars`` follow in the same unit of work."""

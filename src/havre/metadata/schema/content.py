@@ -20,6 +20,7 @@ from sqlalchemy import (
 from havre.metadata.schema.base import Bytewise, Id, Time, identity, metadata
 
 _PRIVATE = text("visibility = 'private' AND deleted IS NULL")
+_PUBLIC = text("visibility = 'public' AND deleted IS NULL")
 
 repositories = Table(
     "repositories",
@@ -49,6 +50,8 @@ repositories = Table(
     Index(None, "namespace_id", "updated"),
     Index(None, "storage"),
     Index("ix_repositories_private", "namespace_id", sqlite_where=_PRIVATE, postgresql_where=_PRIVATE),
+    # To count what everybody sees, in all or in one namespace, without reading it.
+    Index("ix_repositories_public", "namespace_id", sqlite_where=_PUBLIC, postgresql_where=_PUBLIC),
     # Only of those that are: otherwise SQLite would take it to find the others, and sort them all.
     Index(None, "deleted", sqlite_where=text("deleted IS NOT NULL"), postgresql_where=text("deleted IS NOT NULL")),
     CheckConstraint("visibility IN ('public', 'private')", name="visibility"),

@@ -18,11 +18,9 @@ _PER_PAGE = 20
 async def show(visit: Visit) -> Response:
     """``/``: what Havre is, and what people pull and push. The same public lists for everyone."""
     everyone, search = ANONYMOUS.viewer, visit.app.search
-    popular = await search.find(everyone, SearchQuery(order=SearchOrder.PULLS), per_page=_SHOWN)
-    recent = await search.find(everyone, SearchQuery(order=SearchOrder.RECENT), per_page=_SHOWN)
-    page = HomePage(
-        [RepositoryCard(one) for one in popular.items if one.pulls], [RepositoryCard(one) for one in recent.items]
-    )
+    popular = await search.first(everyone, SearchQuery(order=SearchOrder.PULLS), _SHOWN)
+    recent = await search.first(everyone, SearchQuery(order=SearchOrder.RECENT), _SHOWN)
+    page = HomePage([RepositoryCard(one) for one in popular if one.pulls], [RepositoryCard(one) for one in recent])
     return visit.page("home.html", page)
 
 

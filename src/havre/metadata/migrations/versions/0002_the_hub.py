@@ -351,10 +351,11 @@ def _storage() -> None:
     op.add_column("uploads", Column("segments", Text, nullable=False, server_default="[]", comment=lie))
     op.create_index(op.f("ix_namespaces_storage"), "namespaces", ["storage"])
     op.create_index(op.f("ix_repositories_storage"), "repositories", ["storage"])
-    private = text("visibility = 'private' AND deleted IS NULL")
-    op.create_index(
-        "ix_repositories_private", "repositories", ["namespace_id"], sqlite_where=private, postgresql_where=private
-    )
+    for one in ("private", "public"):
+        seen = text(f"visibility = '{one}' AND deleted IS NULL")
+        op.create_index(
+            f"ix_repositories_{one}", "repositories", ["namespace_id"], sqlite_where=seen, postgresql_where=seen
+        )
     op.execute("UPDATE repository_blobs SET size = (SELECT size FROM blobs WHERE id = repository_blobs.blob_id)")
     begin_counting(op.get_bind())
 
