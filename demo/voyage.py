@@ -31,6 +31,8 @@ IMAGE = "voyage-python-hello-world"
 """What the image is called in the local store: a name that nobody's own image has."""
 REPOSITORY = f"{NAME}/python-hello-world"
 PORT = 5000
+BUILD = Path("build")
+"""The folder for what is made here and not kept in the repository."""
 
 
 def serving(folder: Path, port: int) -> HavreProcess:
@@ -56,8 +58,10 @@ def image_archive(folder: Path) -> Path:
     return archive
 
 
-def sail(server: HavreProcess, folder: Path) -> None:
-    """Play the voyage. Raises Aground at the first step that does not give what it should."""
+def sail(server: HavreProcess, folder: Path) -> str:
+    """Play the voyage; returns the password of the account. Raises Aground at the first step that does not give what it
+    should.
+    """
     password = secrets.token_urlsafe(12)
     reference = f"{server.host}/{REPOSITORY}"
 
@@ -99,6 +103,7 @@ def sail(server: HavreProcess, folder: Path) -> None:
     tell(f"pushed {pushed}\npulled {pulled}")
     if pushed != pulled:
         raise Aground("the digests differ")
+    return password
 
 
 def port_for(keep: bool) -> int:
@@ -123,32 +128,34 @@ def main() -> int:
     keep = parser.parse_args().keep
     folder = Path(tempfile.mkdtemp(prefix="havre-demo-"))
     server: HavreProcess | None = None
-    arrived = False
+    password = ""
     try:
         step("Havre, on its embedded default")
         server = serving(folder / "havre", port_for(keep))
-        sail(server, folder)
-        arrived = True
+        password = sail(server, folder)
     except (Aground, RuntimeError) as failure:
         print(f"\nAground: {failure}", file=sys.stderr)
         if server:
             print(f"\nThe end of the server's log:\n{server.log_tail()}", file=sys.stderr)
     finally:
-        stays = keep and arrived
+        stays = keep and bool(password)
         if server and not stays:
             server.kill()
         if not stays:
             shutil.rmtree(folder, ignore_errors=True)
-    if arrived and server:
-        farewell(server, stays, folder)
-    return 0 if arrived else 1
+    if password and server:
+        farewell(server, stays, folder, password)
+    return 0 if password else 1
 
 
-def farewell(server: HavreProcess, stays: bool, folder: Path) -> None:
-    """Say where the page is, and how to end what stays."""
+def farewell(server: HavreProcess, stays: bool, folder: Path, password: str) -> None:
+    """Say where the page is, how to go on by hand, and how to end what stays."""
     address = f"{server.url}/r/{REPOSITORY}"
     if stays:
+        BUILD.mkdir(exist_ok=True)
+        archive = python_hello_world().archive(BUILD)
         print(f"\nArrived. Havre goes on serving; the page: {address}")
+        print(f"To go on by hand: the account {NAME} with the password {password}, and the image file {archive}")
         print(f"To end it: kill {server.pid}; rm -r {folder}")
     else:
         print(f"\nArrived. The page was at {address}; make demo KEEP=1 leaves it there to be looked at.")
