@@ -72,7 +72,7 @@ PLACES: dict[str, Rows] = {
             *("/admin/jobs", "/admin/audit", "/admin/settings"),
         )
     },
-    "/admin/collection": (("/admin/collection", (CAROL,)), ("/admin/collection?digest=none", (CAROL,))),
+    "/admin/collection": (("/admin/collection", (CAROL,)),),
     "/admin/users/{name}": (("/admin/users/alice", (CAROL,)),),
     "/admin/plans/{name}": (("/admin/plans/free", (CAROL,)),),
     "/styleguide": (("/styleguide", (NOBODY,)),),
