@@ -3,8 +3,10 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
-from havre.metadata import Rows
+from havre.metadata import Rows, search_index
+from havre.metadata.schema import repositories, repository_facets
 from havre.oci.digest import Digest
 from havre.oci.names import Namespace, RepositoryName, Tag
 from havre.registry.facets import Kind
@@ -223,6 +225,63 @@ def test_what_very_many_have_is_walked_and_counted_to_a_bound(rows: Rows) -> Non
     assert [str(one.name) for one in page] == ["alice/x"]
     page, total = rows.search.find(ANYONE, SearchQuery("many", official=True), 0, 9)
     assert (len(page), total) == (2, 2)
+
+
+def many(rows: Rows, number: int, description: str = "") -> list[int]:
+    """So many public repositories ``alice/x-0`` and so on, and their ids: at once, and only what is described is found."""
+    person(rows, "alice")
+    namespace = rows.repositories.namespace(Namespace("alice"))
+    assert namespace is not None
+    same = {"namespace_id": namespace.id, "visibility": "public", "created": 1, "updated": 1}
+    values = [
+        {**same, "name": name, "path": f"alice/{name}", "description": description}
+        for name in (f"x-{one}" for one in range(number))
+    ]
+    rows.connection.execute(repositories.insert(), values)
+    made = select(repositories.c.id).where(repositories.c.namespace_id == namespace.id).order_by(repositories.c.id)
+    ids = list(rows.connection.scalars(made))
+    for identity in ids if description else ():
+        search_index.refresh(rows.connection, identity)
+    return ids
+
+
+def test_few_names_come_before_very_many_texts(rows: Rows) -> None:
+    made = many(rows, MAX_FOUND + 5, "by the harbour")
+    names = ("alice/harbour", "tug-harbour", "alice/harbour-bar", "alice/old-harbour", "alice/inharbour", "pilot")
+    ids = {name: repository(rows, name).id for name in names}
+    rows.repositories.change(ids["pilot"], description="Into the harbour")
+    rows.repositories.count_pulls([(ids["alice/old-harbour"], 5), (made[-2], 9), (ids["pilot"], 7)])
+    best = [*names[:2], "alice/old-harbour", "alice/harbour-bar", "alice/inharbour", "pilot"]
+    best += [f"alice/x-{number}" for number in (MAX_FOUND + 3, MAX_FOUND + 4, MAX_FOUND + 2)]
+    for offset, limit in ((0, 9), (0, 3), (2, 3), (3, 5), (5, 4)):
+        page, total = rows.search.find(ANYONE, SearchQuery("harbour"), offset, limit)
+        assert ([str(one.name) for one in page], total) == (best[offset : offset + limit], MAX_FOUND)
+    assert [str(one.name) for one in rows.search.first(ANYONE, SearchQuery("harbour"), 7)] == best[:7]
+    own, total = rows.search.find(ANYONE, SearchQuery("harbour", namespace=Namespace("alice")), 2, 4)
+    assert ([str(one.name) for one in own], total) == ([best[number] for number in (3, 4, 6, 7)], MAX_FOUND)
+    page, _ = rows.search.find(ANYONE, SearchQuery("harbour", order=SearchOrder.PULLS), 0, 3)
+    assert [str(one.name) for one in page] == [best[6], "pilot", "alice/old-harbour"]
+    push(rows, ids["pilot"], "linux/s390x")
+    push(rows, ids["alice/inharbour"], "linux/s390x")
+    assert found(rows, "harbour", platform="linux/s390x", kind=Kind.IMAGE) == ["alice/inharbour", "pilot"]
+    assert found(rows, platform="linux/s390x") == ["pilot", "alice/inharbour"]
+
+
+def test_what_very_many_hold_is_walked(rows: Rows) -> None:
+    facet = {"facet": "kind", "value": "image", "manifests": 1}
+    values = [{**facet, "repository_id": one} for one in many(rows, MAX_FOUND + 1)]
+    rows.connection.execute(repository_facets.insert(), values)
+    page, total = rows.search.find(ANYONE, SearchQuery(kind=Kind.IMAGE), 1, 2)
+    assert [str(one.name) for one in page] == [f"alice/x-{MAX_FOUND - 1}", f"alice/x-{MAX_FOUND - 2}"]
+    assert total == MAX_FOUND + 1
+    assert rows.search.find(ANYONE, SearchQuery(kind=Kind.HELM), 0, 2) == ([], 0)
+
+
+def test_the_first_are_those_of_a_page(rows: Rows) -> None:
+    for letter in "abcde":
+        repository(rows, f"x-{letter}")
+    for query in (SearchQuery(), SearchQuery("x"), SearchQuery(order=SearchOrder.RECENT), SearchQuery("-")):
+        assert rows.search.first(ANYONE, query, 3) == rows.search.find(ANYONE, query, 0, 3)[0]
 
 
 def test_tags_are_no_words(rows: Rows) -> None:

@@ -9,6 +9,7 @@ from havre.access.records import AuditQuery, Purpose
 from havre.metadata import Rows
 from havre.metadata.sqlite_connection import driver
 from havre.oci.names import Namespace, RepositoryName, Tag
+from havre.registry.facets import Kind
 from havre.registry.records import TagOrder, TagPlace, Viewer
 from havre.registry.search_ports import SearchOrder, SearchQuery
 from tests.support.content import digest
@@ -84,8 +85,10 @@ def plan(path: Path, lookup: Callable[[Rows], object]) -> list[str]:
         raw.set_trace_callback(statements.append)
         lookup(Rows(connection))
         raw.set_trace_callback(None)
-        assert statements
-        return [step[3] for statement in statements for step in raw.execute(f"EXPLAIN QUERY PLAN {statement}")]
+        # What the index of words does by itself is traced as a comment.
+        own = [statement for statement in statements if not statement.startswith("--")]
+        assert own
+        return [step[3] for statement in own for step in raw.execute(f"EXPLAIN QUERY PLAN {statement}")]
 
 
 @pytest.mark.parametrize("name", LOOKUPS)
@@ -125,3 +128,24 @@ def test_a_namespace_is_walked_by_its_last_pushes(path: Path) -> None:
     steps = plan(path, lambda rows: rows.search.find(Viewer(), query, 40, 20))
     assert not [step for step in steps if "TEMP B-TREE" in step], steps
     assert [step for step in steps if "ix_repositories_namespace_id_updated" in step], steps
+
+
+SEARCHES = {
+    "words": SearchQuery("harbour light"),
+    "words, in a namespace": SearchQuery("harbour", namespace=Namespace("alice")),
+    "words and facets": SearchQuery("harbour", platform="linux/arm64", kind=Kind.IMAGE, order=SearchOrder.STARS),
+    "facets": SearchQuery(platform="linux/arm64", kind=Kind.IMAGE),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_begins_with_what_is_found(path: Path, name: str) -> None:
+    """The index of words is never asked about one repository after the other, nor are all of them read."""
+    steps = plan(path, lambda rows: rows.search.find(Viewer(), SEARCHES[name], 0, 20))
+    assert not [step for step in steps if step.startswith("SCAN repositor")], steps
+    assert {step for step in steps if "VIRTUAL TABLE" in step} <= {"SCAN search VIRTUAL TABLE INDEX 0:M4"}, steps
+
+
+def test_what_everybody_sees_is_counted_in_an_index(path: Path) -> None:
+    steps = plan(path, lambda rows: rows.search.find(Viewer(), SearchQuery(), 0, 20))
+    assert steps[0] == "SCAN repositories USING INDEX ix_repositories_public", steps
