@@ -45,6 +45,16 @@ async def test_down_to_single_files(pushed: InProcess, visitor: Visitor) -> None
     assert "Nothing changed here." in nothing.texts
 
 
+async def test_a_file_that_moved(site: InProcess, visitor: Visitor) -> None:
+    alice = await site.caller("alice", "alice/app")
+    await push_layers(alice, "alice/app", "1.0", [("été/light.conf", b"on\n" * 20), ("same", b"same")])
+    await push_layers(alice, "alice/app", "2.0", [("etc/light.conf", b"on\n" * 20), ("same", b"same")])
+    page = Reader(await opened(visitor, f"{COMPARE}?from=1.0&to=2.0&path=etc"))
+    assert {"moved from", "été/light.conf"} <= set(page.texts)
+    page = Reader(await opened(visitor, f"{COMPARE}?from=1.0&to=2.0&path=%C3%A9t%C3%A9"))
+    assert {"moved to", "etc/light.conf"} <= set(page.texts)
+
+
 async def test_an_image_with_itself(pushed: InProcess, visitor: Visitor) -> None:
     page = Reader(await opened(visitor, f"{COMPARE}?from=1.0&to=1.0"))
     assert {"Both are the very same image: the digests are equal.", "Nothing changed here."} <= set(page.texts)

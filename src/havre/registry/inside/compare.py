@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from havre.registry.inside.entries import Change, Entry, Facts, Kind, join, split
+from havre.registry.inside.entries import MOVED_FROM, MOVED_TO, Change, Entry, Facts, Kind, join, split
 from havre.registry.inside.pages import key_of
 
 
@@ -27,6 +27,8 @@ class Changes:
         self._leaves: dict[bytes, Change] = {}
         self._folders: dict[bytes, tuple[str, bytes]] = {}
         self._figures: dict[bytes, _Figures] = {b"": _Figures()}
+        self._gone: dict[bytes, bytes] = {}
+        self._come: dict[bytes, bytes] = {}
 
     def add(self, path: bytes, before: Facts | None, after: Facts | None) -> None:
         """A path was ``before`` and is ``after``; None for nothing. Of several words on a path the last one stands."""
@@ -46,9 +48,15 @@ class Changes:
         was, now = before.size if before else 0, after.size if after else 0
         counts = (status == "a", status not in "ar", status == "r")
         self._leaves[path] = Change._make((*split(path), facts.kind, status, was, now, *map(int, counts), note))
+        if facts.kind is Kind.FILE and facts.size:
+            if status == "r":
+                self._gone.setdefault(facts.identity, path)
+            elif status == "a":
+                self._come.setdefault(facts.identity, path)
 
     def records(self) -> Iterator[Change]:
         """Every change and every folder above one, in the order of their keys."""
+        self._tell_moves()
         for path, change in self._leaves.items():
             self._count(path, change)
         found = list(self._leaves.values())
@@ -71,6 +79,16 @@ class Changes:
             "changed": root.changed,
             "removed": root.removed,
         }
+
+    def _tell_moves(self) -> None:
+        """Of content that is gone in one place and came in another, the first of each: where it came from, and went."""
+        for identity, target in self._come.items():
+            source = self._gone.get(identity)
+            if source is None or self._leaves[source].status != "r" or self._leaves[target].status != "a":
+                continue
+            if self._leaves[source].before == self._leaves[target].after:
+                self._leaves[source] = self._leaves[source]._replace(note=MOVED_TO + target)
+                self._leaves[target] = self._leaves[target]._replace(note=MOVED_FROM + source)
 
     def _above(self, path: bytes) -> list[_Figures]:
         """The figures of all folders above a path, the root included."""

@@ -19,6 +19,9 @@ IDENTITY = 16
 
 NOTHING = bytes(IDENTITY)
 
+MOVED_FROM, MOVED_TO = b"< ", b"> "
+"""How the note of a change begins that tells where a file's content was before, or is now."""
+
 
 class Kind(IntEnum):
     """What lies at a path. The last two occur in layers only (OCI image specification, layer.md, "Whiteouts")."""
@@ -90,7 +93,7 @@ class Change(NamedTuple):
     changed: int
     removed: int
     note: bytes = b""
-    """How mode, owner or kind changed, such as ``0644 0:0 > 0755 0:0``."""
+    """How mode, owner or kind changed, such as ``0644 0:0 > 0755 0:0``; or where a file came from, or went."""
 
     @property
     def path(self) -> bytes:

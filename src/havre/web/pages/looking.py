@@ -13,7 +13,7 @@ from havre.oci.digest import Digest
 from havre.oci.reference import Reference, parse_reference
 from havre.registry.images import ImageView, LayerView
 from havre.registry.inside.building import MAX_LAYERS
-from havre.registry.inside.entries import Change, Kind, join
+from havre.registry.inside.entries import MOVED_FROM, MOVED_TO, Change, Kind, join
 from havre.registry.inside.ports import TreeRecord
 from havre.registry.inside.trees import place
 from havre.web.contexts import repository_path
@@ -177,6 +177,10 @@ def change_rows(
     rows = []
     for one in changes:
         is_folder = one.kind is Kind.FOLDER
+        word, note = words[one.status], one.note
+        if note.startswith((MOVED_FROM, MOVED_TO)):
+            word = visit.text("moved from") if note.startswith(MOVED_FROM) else visit.text("moved to")
+            note = note[len(MOVED_TO) :]
         bar = -(-100 * abs(one.difference) // most)
         address = (
             link(base, one.path, **fields) + ANCHOR if is_folder else "" if one.status == "r" else link(tip, one.path)
@@ -187,13 +191,13 @@ def change_rows(
                 address,
                 is_folder,
                 one.status,
-                words[one.status],
+                word,
                 one.before,
                 one.after,
                 one.added,
                 one.changed,
                 one.removed,
-                one.note.decode("ascii").replace(">", "→"),
+                shown(note) if note is not one.note else note.decode("ascii").replace(">", "→"),
                 bar if one.difference > 0 else 0,
                 bar if one.difference < 0 else 0,
             )
