@@ -47,6 +47,20 @@ def test_jobs_are_claimed_in_order_and_once(rows: Rows) -> None:
     assert claim(rows) is None
 
 
+def test_one_that_is_put_off_changed_when_it_was_tried(rows: Rows) -> None:
+    add(rows, "a", "b")
+    for key, state in (("a", State.WAITING), ("b", State.DONE)):
+        job = claim(rows)
+        assert job is not None
+        rows.jobs.settle(job.id, "one", state, "", 9000, 1)
+        after = rows.jobs.get("test", key)
+        assert after is not None
+        assert (after.not_before, after.updated) == (9000, 200 if state is State.WAITING else 9000)
+        assert after.values == ({"a": 1} if state is State.WAITING else {})
+    assert rows.jobs.counts("test") == {"waiting": 1, "done": 1}
+    assert rows.jobs.counts("other") == {}
+
+
 def test_a_job_waits_for_its_time(rows: Rows) -> None:
     add(rows, "a", at=300)
     assert claim(rows, at=299) is None

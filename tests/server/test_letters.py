@@ -12,12 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from havre.access.letters import HOUR
+from havre.access.letters import HOUR, LETTER
+from havre.access.records import Purpose
 from havre.registry.job_ports import JobRecord, State
 from tests.server.test_mail import Mailbox, serving
 from tests.support.inprocess import InProcess, prepare
 from tests.support.letters import written
 from tests.support.server import HavreProcess, free_port
+from tests.web.conftest import Visitor
 
 pytestmark = pytest.mark.anyio
 
@@ -145,3 +147,27 @@ def test_a_letter_survives_that_the_server_is_killed(tmp_path: Path) -> None:
             time.sleep(0.05)
     assert len(box.taken) == 1
     assert len(secret_in(box)) == 43
+
+
+async def test_administrators_see_letters_that_wait_and_fail_and_try_them_again(tmp_path: Path) -> None:
+    box = Mailbox(refusals=1)
+    with serving(box) as port:
+        async with InProcess(tmp_path, smtp_url=f"smtp://127.0.0.1:{port}", external_url=URL) as havre:
+            carol = await Visitor(havre.app).become(havre, "carol")
+            await havre.app.recovery.ask_reset("alice", "", link)
+            job = await tried(havre, 1)
+            shown = (await carol.get("/admin/jobs")).text
+            assert job.key in shown
+            assert "the mail reset for alice was not taken" in shown
+            assert "again at 20" in shown
+            box.unknown = "550 nobody called alice@example.org"
+            await until_next(havre)
+            shown = (await carol.get("/admin/jobs?state=failed")).text
+            assert "refused for good: 550 nobody called the address" in shown
+            assert "alice@example.org" not in shown
+            assert "code=" not in shown
+            box.unknown = ""
+            await carol.post("/admin/jobs", {"kind": LETTER, "key": job.key})
+            havre.app.letter_work.ordered()
+            await written(havre.app)
+            assert (await havre.app.recovery.holder(secret_in(box), Purpose.RESET))[0].name == "alice"

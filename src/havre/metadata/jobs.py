@@ -110,8 +110,9 @@ class JobRows:
             "attempts": attempts,
             "lease": "",
             "lease_until": None,
-            "updated": not_before,
         }
+        if state.ended:
+            values["updated"] = not_before
         if state is State.DONE:
             values["payload"] = "{}"
         statement = update(jobs).where(*_HELD).values(values)
