@@ -58,6 +58,7 @@ def environment() -> Environment:
         compact=pass_context(lambda _, count: formats.compact(count, _site.get().language)),
         time=_time,
         until=lambda at: formats.until(at, _site.get().now, _speech()),
+        sentence=pass_context(lambda _, text: _speech().sentence(text)),
         exact=formats.exact,
         flag=flag,
         avatar=lambda name: sum(name.encode()) % _AVATARS,
