@@ -64,11 +64,19 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """An object store's answer that it can not do this now: a status, and a code of its own."""
+
+    status: int
+    code: str
+
+
+@dataclass(frozen=True)
 class StaleToken:
     """The registry does not know the token: it answers 401 with its own challenge."""
 
 
-Fault = CutUpload | CutAnswer | WrongByteUp | WrongByteDown | Wait | Elsewhere | StaleToken
+Fault = CutUpload | CutAnswer | WrongByteUp | WrongByteDown | Wait | Elsewhere | Refusal | StaleToken
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ class Faulty:
         headers = {name.lower(): text.strip() for name, _, text in (line.partition(":") for line in lines[1:] if line)}
         fault = self._take(method, target, headers)
         size = int(headers.get("content-length", "0"))
-        if isinstance(fault, Wait | Elsewhere):
+        if isinstance(fault, Wait | Elsewhere | Refusal):
             for _ in _body(client, rest, size):
                 pass
             client.sendall(_short_answer(fault, target))
@@ -215,7 +223,13 @@ def _pass_on(
     return False
 
 
-def _short_answer(fault: Wait | Elsewhere, target: str) -> bytes:
+def _short_answer(fault: Wait | Elsewhere | Refusal, target: str) -> bytes:
+    if isinstance(fault, Refusal):
+        body = f"<Error><Code>{fault.code}</Code><Message>Please reduce your request rate.</Message></Error>"
+        return (
+            f"HTTP/1.1 {fault.status} Refused\r\ncontent-type: application/xml\r\ncontent-length: {len(body)}\r\n"
+            f"connection: close\r\n\r\n{body}"
+        ).encode()
     if isinstance(fault, Wait):
         said = f"429 Too Many Requests\r\nretry-after: {fault.seconds}"
     else:

@@ -33,6 +33,19 @@ from havre.config.kinds import (
 )
 from havre.errors import ConfigError
 
+__all__ = [
+    "CLIENT_VARIABLES",
+    "CONFIG_VARIABLE",
+    "DEFAULTS",
+    "SETTINGS",
+    "Config",
+    "Networks",
+    "environment_name",
+    "load",
+    "load_with_sources",
+    "unknown_variables",
+]
+
 CONFIG_VARIABLE = "HAVRE_CONFIG"
 """Names the settings file when no flag does."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from typing import TYPE_CHECKING
 
 from havre.errors import BlobUnknown
 from havre.oci.ranges import ByteRange
 from havre.registry.byte_ports import Clock, Elsewhere, LocalFile, Swept
 from havre.storage.filesystem import BATCH, STALE_AFTER
 from havre.storage.objects.bucket import Bucket, is_key
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
 
 
 class ObjectBlobs:
@@ -55,7 +59,8 @@ class ObjectBlobs:
         Segments of uploads under way are known, however old they are; so the rest may go after an hour.
         """
         before = self._clock() - STALE_AFTER
-        batch = await anext(self._bucket.list(after, batch=BATCH), [])
+        nothing: Sequence[ObjectMeta] = ()
+        batch = await anext(self._bucket.list(after, batch=BATCH), nothing)
         old = {
             found["path"]: found["size"]
             for found in batch

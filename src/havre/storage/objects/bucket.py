@@ -73,13 +73,13 @@ class Bucket:
         connect = {"connect_timeout": 5 * _SECONDS}
         with failures_named("opening the object store"):
             if name == "quick":
-                return self.place.open({**connect, "timeout": 20 * _SECONDS}, 4, 10 * _SECONDS)
+                return self.place.open({**connect, "timeout": 20 * _SECONDS}, 10 * _SECONDS)
             if name == "writes":
                 # Putting thousands of parts together may take minutes.
-                return self.place.open({**connect, "timeout": 300 * _SECONDS}, 10, 30 * _SECONDS)
+                return self.place.open({**connect, "timeout": 300 * _SECONDS}, 30 * _SECONDS)
             # How long a whole answer takes is up to the reader; each read of it is not.
             reads = {**connect, "timeout": 86_400 * _SECONDS, "read_timeout": 30 * _SECONDS}
-            return self.place.open(reads, 5, 20 * _SECONDS)
+            return self.place.open(reads, 20 * _SECONDS)
 
     async def size(self, key: str) -> int | None:
         """Bytes of the object, None if there is none."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from havre.errors import HavreError, StorageFull, Unavailable
+
+log = logging.getLogger("havre.storage")
 
 _FULL = {
     "QuotaExceeded", "QuotaExceededError", "ServiceQuotaExceeded", "InsufficientStorage", "InsufficientCapacity",
@@ -17,6 +20,7 @@ _FULL = {
 
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>", re.ASCII)
 _STATUS = re.compile(r"status code: (\d{3})", re.ASCII)
+_REASON = re.compile(r'message: "([^"]{1,200})"')
 _MESSAGE = re.compile(r"<Message>([^<]{1,200})</Message>")
 
 
@@ -36,6 +40,7 @@ def failures_named(doing: str) -> Iterator[None]:
 def named(error: Exception, doing: str) -> HavreError:
     """The failure of the product that ``error`` stands for."""
     code, status = code_of(error), status_of(error)
+    log.warning("the object store failed while %s: %s %s: %s", doing, status or "-", code or "-", message_of(error))
     if code in _FULL or status == 507:
         return StorageFull(
             f"the registry's storage is full ({code or status}, while {doing}): nothing half-written was kept;"
@@ -68,7 +73,7 @@ def status_of(error: Exception) -> int:
 
 def message_of(error: Exception) -> str:
     """The store's own sentence, or the beginning of what is known: for operators, not for clients."""
-    found = _MESSAGE.search(str(error))
+    found = _MESSAGE.search(str(error)) or _REASON.search(str(error))
     if found:
         return found[1]
     causes = re.findall(r'(?:error: |source: )"?([A-Za-z][^"{}()\n]{3,160})', str(error))

@@ -58,15 +58,14 @@ class Place:
         """Everything, for another process to make the same."""
         return asdict(self)
 
-    def open(
-        self, timeouts: Mapping[str, timedelta], retries: int, patience: timedelta
-    ) -> S3Store | GCSStore | AzureStore:
-        """A store of obstore that gives each request these times, and tries again that often within ``patience``."""
+    def open(self, timeouts: Mapping[str, timedelta], patience: timedelta) -> S3Store | GCSStore | AzureStore:
+        """A store of obstore that gives each request these times, and tries again, ever more rarely, for ``patience``."""
         from obstore.store import AzureStore, GCSStore, S3Store
 
         options: Any = {"allow_http": self.endpoint.startswith("http://"), "user_agent": "havre", **timeouts}
-        backoff = {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2}
-        retry: Any = {"max_retries": retries, "retry_timeout": patience, "backoff": backoff}
+        # Each pause is chosen by chance, from the first up to three times the one before.
+        backoff = {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=5), "base": 3}
+        retry: Any = {"max_retries": 100, "retry_timeout": patience, "backoff": backoff}
         prefix = self.prefix or None
         if self.scheme == "gs":
             return GCSStore(self.bucket, prefix=prefix, client_options=options, retry_config=retry)

@@ -47,7 +47,7 @@ def check(place: Place) -> None:
 def failing(place: Place) -> str:
     """What does not work, as the rest of a sentence; empty if everything does."""
     try:
-        store: Any = place.open({"timeout": _TRY, "connect_timeout": _TRY}, 3, _TRY)
+        store: Any = place.open({"timeout": _TRY, "connect_timeout": _TRY}, _TRY)
     except Exception as error:  # noqa: BLE001 - obstore raises what it likes for settings that contradict each other
         return f"obstore refuses the settings ({message_of(error)})"
     name = f"probe-{secrets.token_hex(8)}"

@@ -47,18 +47,23 @@ class Feed:
         self._hashing: Future[None] | None = None
         self.gone: ClientGone | None = None
         """Why there is no more, if the sender left."""
-        self.ended = False
+        self._ended = False
+
+    @property
+    def ended(self) -> bool:
+        """Was that all?"""
+        return self._ended
 
     async def piece(self) -> bytearray:
         """The next bytes, about PIECE of them; fewer, or none, at the end."""
         piece = bytearray()
-        while len(piece) < PIECE and not self.ended:
+        while len(piece) < PIECE and not self._ended:
             try:
                 piece += await anext(self._body)
             except StopAsyncIteration:
-                self.ended = True
+                self._ended = True
             except ClientGone as error:
-                self.gone, self.ended = error, True
+                self.gone, self._ended = error, True
         await self.settle()
         if piece:
             self._hashing = self._threads.start(self._hasher.update, piece)
