@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
@@ -36,6 +37,7 @@ class Mailbox:
         self.users: list[bytes] = []
         self.refusals = refusals
         self.unknown = ""
+        self.arrived = threading.Event()
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -48,6 +50,7 @@ class Mailbox:
             self.refusals -= 1
             return "451 try again later"
         self.taken.append(envelope)
+        self.arrived.set()
         return "250 OK"
 
     def authenticate(
