@@ -104,7 +104,7 @@ class App:
         self.sources = sources or {}
         self.clock = clock
         self.database = Database.open(config.database_url)
-        self.storage = open_configured(config, clock)
+        self.storage = open_configured(config, clock, ask=False)
         self.figures = Figures(figures)
         self.events = Events()
         self.pull_counter = PullCounter(self.figures, clock)

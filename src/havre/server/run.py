@@ -71,7 +71,10 @@ def _run(
     from havre.server.app import create_app
     from havre.server.wire.limits import Limits
     from havre.server.wire.processes import Parent, Service
+    from havre.storage import open_configured
 
+    # Asked once, here: a worker that starts again while the store is away has to start all the same.
+    open_configured(config).close()
     scheme = "https" if config.tls_certificate else "http"
     with opened or _listen(config) as listener:
         service = Service(

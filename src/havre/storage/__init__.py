@@ -38,24 +38,29 @@ class Storage:
     """Waits for what is running and ends the threads."""
 
 
-def open_configured(config: Config, clock: Clock = system_clock) -> Storage:
+def open_configured(config: Config, clock: Clock = system_clock, *, ask: bool = True) -> Storage:
     """Open the store that the settings name; raises as ``open_storage``."""
     given = config.storage_endpoint, config.storage_region, config.storage_addressing
-    return open_storage(config.storage_url, config.data, clock, given)
+    return open_storage(config.storage_url, config.data, clock, given, ask=ask)
 
 
 def open_storage(
-    url: str, data: Path | str, clock: Clock = system_clock, store: tuple[str, str, str] = ("", "", "auto")
+    url: str,
+    data: Path | str,
+    clock: Clock = system_clock,
+    store: tuple[str, str, str] = ("", "", "auto"),
+    *,
+    ask: bool = True,
 ) -> Storage:
     """Open the store at ``url``: ``file:///folder``, or, if it is empty or ``file://``, the data folder itself.
 
     Or a bucket: ``s3://bucket/prefix``, ``gs://``, ``az://``, with ``store`` being endpoint, region and addressing as the
     settings have them. Starts no thread, so the process may fork afterwards. Raises ConfigError if nothing here can serve
-    that address, or if the folder or the bucket can not be used.
+    that address, or if the folder or the bucket can not be used; the bucket is asked only with ``ask``.
     """
     parts = urlsplit(url)
     if parts.scheme in _BUCKETS:
-        return _open_bucket(url, store, clock)
+        return _open_bucket(url, store, clock, ask=ask)
     if parts.scheme not in ("", "file") or (url and not parts.scheme):
         raise ConfigError(
             f"the storage address {url!r} can not be used: this version offers file:///path/to/folder,"
@@ -75,7 +80,7 @@ def open_storage(
     )
 
 
-def _open_bucket(url: str, store: tuple[str, str, str], clock: Clock) -> Storage:
+def _open_bucket(url: str, store: tuple[str, str, str], clock: Clock, *, ask: bool) -> Storage:
     # Only who has a bucket needs these.
     from havre.storage.objects import probe
     from havre.storage.objects.blobs import ObjectBlobs
@@ -85,7 +90,8 @@ def _open_bucket(url: str, store: tuple[str, str, str], clock: Clock) -> Storage
     from havre.storage.objects.uploads import ObjectUploads
 
     place = place_of(url, *store)
-    probe.check(place)
+    if ask:
+        probe.check(place)
     bucket, threads = Bucket(place), Threads()
     return Storage(
         ObjectBlobs(bucket, clock),
