@@ -32,8 +32,8 @@ CAROL = Person("carol", "anchor chain 5", is_admin=True)
 class Hub(HavreProcess):
     """A server whose clients come over ``wire``: ``wire.host`` is what they type."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, **settings: str) -> None:
+        super().__init__(folder, **settings)
         self.wire = Wire(self.host)
 
     def __enter__(self) -> Self:

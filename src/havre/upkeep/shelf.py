@@ -69,7 +69,7 @@ def layout_of(config: Config) -> Layout:
     if urlsplit(config.storage_url).scheme != "file":
         raise ConfigError(
             "backups copy content from a folder, and this registry keeps it in an object store: keep versions or a copy of"
-            " the bucket there, and the rows with `havre export`"
+            " the bucket there, and the rows with `havre rows export`"
         )
     return Layout(Path(unquote(urlsplit(config.storage_url).path)))
 

@@ -49,7 +49,6 @@ class Feed:
         """Why there is no more, if the sender left."""
         self._ended = False
 
-    @property
     def ended(self) -> bool:
         """Was that all?"""
         return self._ended
@@ -124,15 +123,15 @@ class Pipe:
 
 async def write_segments(bucket: Bucket, upload_id: str, offset: int, feed: Feed) -> AsyncIterator[Segment]:
     """Store all that ``feed`` gives; one segment, unless that would have more parts than stores allow."""
-    while not feed.ended:
+    while not feed.ended():
         first: list[bytearray] = []
-        while not feed.ended and sum(map(len, first)) < PART:
+        while not feed.ended() and sum(map(len, first)) < PART:
             first.append(await feed.piece())
         size = sum(map(len, first))
         if not size:
             return
         key = segment_key(upload_id, offset, secrets.token_hex(8))
-        if feed.ended:
+        if feed.ended():
             await bucket.put(key, first[0] if len(first) == 1 else b"".join(first))
         else:
             size = await _write_long(bucket, key, first, feed)
@@ -147,7 +146,7 @@ async def _write_long(bucket: Bucket, key: str, first: list[bytearray], feed: Fe
             piece = first.pop(0)
             size += len(piece)
             await pipe.send(piece)
-        while not feed.ended and size < MAX_PARTS * PART:
+        while not feed.ended() and size < MAX_PARTS * PART:
             piece = await feed.piece()
             size += len(piece)
             if piece:
