@@ -98,6 +98,24 @@ async def test_sizes_in_refusals_follow_the_language(stocked: InProcess) -> None
 
 
 @pytest.mark.anyio
+async def test_numbers_in_templates_follow_each_visitor(stocked: InProcess) -> None:
+    """Jinja2 works constants out when it compiles: filters that know the visitor must not be among them."""
+    for language, shown in (
+        ("en", {"18,230", "81.4 GB"}),
+        ("fr", {"18 230", "81,4 Go"}),
+        ("en", {"18,230", "81.4 GB"}),
+    ):
+        assert shown <= set((await Visitor(stocked.app, language=language).read("/styleguide")).texts)
+
+
+def test_french_signs_and_quotes_stay_with_their_words() -> None:
+    french = catalogue("fr")
+    assert french.sentence("there is no account 'nobody'") == "il n’y a pas de compte «\u00a0nobody\u00a0»"
+    loose = [text for forms in french.messages.values() for text in forms if re.search(r"« | [»;:?!]", text)]
+    assert loose == []
+
+
+@pytest.mark.anyio
 async def test_the_settings_are_told_in_french(stocked: InProcess) -> None:
     carol = await Visitor(stocked.app, language="fr").become(stocked, "carol")
     texts = (await carol.read("/admin/settings")).texts
