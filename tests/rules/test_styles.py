@@ -75,6 +75,7 @@ def test_the_page_of_components_shows_each() -> None:
         "stars": "of a real repository",
         "push_help": "commands, which are shown",
         "copy": "within digest, commands and source",
+        "digest_with": "digest, which is shown",
         "whole_problem": "a notice, which is shown",
     }
     none_of("/styleguide shows every macro of parts.html, but not:", sorted(macros - shown - set(hidden)))
