@@ -59,12 +59,14 @@ class ObjectBlobs:
         Segments of uploads under way are known, however old they are; so the rest may go after an hour.
         """
         before = self._clock() - STALE_AFTER
-        nothing: Sequence[ObjectMeta] = ()
-        batch = await anext(self._bucket.list(after, batch=BATCH), nothing)
+        batch: Sequence[ObjectMeta] = ()
+        async for found in self._bucket.list(after, batch=BATCH):
+            batch = found
+            break
         old = {
-            found["path"]: found["size"]
-            for found in batch
-            if is_key(found["path"]) and found["last_modified"].timestamp() * 1000 < before
+            one["path"]: one["size"]
+            for one in batch
+            if is_key(one["path"]) and one["last_modified"].timestamp() * 1000 < before
         }
         orphans = set(old) - set(await known(old)) if old else set()
         if remove and orphans:
