@@ -12,6 +12,7 @@ BENCH_ARGS ?= --output docs/benchmarks.md
 TORTURE_ARGS ?= --keep docs/durability.md
 SOAK_ARGS ?= --keep docs/durability.md
 KEEP   ?=
+IMAGE  ?= havre
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
@@ -19,7 +20,7 @@ MINUTES ?= 10
 # Test files that run side by side.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help install demo run test bench torture soak screenshots fuzz audit lint format lock clean
+.PHONY: help install demo run image test bench torture soak screenshots fuzz audit lint format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +32,10 @@ demo: install ## Play the whole voyage: account, login, tag, push, page, pull (K
 
 run: install ## Serve on http://localhost:5000, with the data in ./data
 	@exec $(BIN)/havre serve --data data
+
+image: install ## Make Havre's own container image with Havre: into the local store, for `havre push`, `save` or docker
+	@$(BIN)/havre pack . --tag $(IMAGE) --user 65532:65532 --expose 5000 --entrypoint "havre serve" \
+		--env HAVRE_DATA=/data --env HAVRE_LISTEN=0.0.0.0:5000
 
 test: $(VENV)/.installed-dev ## Install what the tests need and run them all (PYTEST_ARGS="-k tags")
 	@scripts/install-test-packages

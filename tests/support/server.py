@@ -23,6 +23,20 @@ STOPPING = 20.0
 HAVRE = [sys.executable, "-m", "havre"]
 
 
+def wait_until_ready(url: str, seconds: float = 30.0) -> None:
+    """Wait for a server that something else started. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with urlopen(f"{url}/readyz", timeout=2) as reply:
+                if reply.status == 200:
+                    return
+        except (URLError, OSError):
+            time.sleep(0.05)
+    message = f"{url} is not ready after {seconds:.0f} s"
+    raise TimeoutError(message)
+
+
 def free_port() -> int:
     """Return a port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:

@@ -23,6 +23,12 @@ _LEFT_OUT = frozenset(
     {"__pycache__", "test", "tests", "idlelib", "idle_test", "tkinter", "turtledemo", "ensurepip", "site-packages"}
     | {"dist-packages", "lib2to3"}
 )
+_EXPECTED = (
+    *("libgcc_s.so.1", "libstdc++.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0", "libutil.so.1"),
+    *("libresolv.so.2", "libz.so.1", "libexpat.so.1"),
+)
+"""What compiled packages for ``manylinux`` find on every machine (PEP 600), as far as it is no graphics."""
+
 _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -73,7 +79,10 @@ def _libraries(programs: list[Path]) -> list[Path]:
             f"ldd is needed to take this machine's Python along: {error}; or name a base image with --base"
         ) from error
     words = {word for line in done.stdout.splitlines() if line.startswith("\t") for word in line.split()}
-    return sorted(Path(word) for word in words if word.startswith("/") and Path(word).is_file())
+    found = {Path(word) for word in words if word.startswith("/") and Path(word).is_file()}
+    for beside in {path.parent for path in found if path.name.startswith("libc.so.")}:
+        found |= {path for name in _EXPECTED if (path := beside / name).is_file()}
+    return sorted(found)
 
 
 def _inside(path: Path) -> str:
