@@ -18,7 +18,7 @@ SECRETS = {
     "a token of PyPI": rb"\bpypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{20}",
     "an access token of Havre": rb"\bhvr_pat_[A-Za-z0-9_-]{30}",
     "a JSON web token": rb"\beyJ[A-Za-z0-9_-]{20,}\.eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{30,}",
-    "a password in an address": rb"[a-z]{4,10}://[A-Za-z0-9._-]+:(?!PASSWORD|\{|\$|<|%)[^\s:@/'\"<>{}]{12,}@(?!example|127\.)",
+    "a password in an address": rb"[a-z]{4,10}://[A-Za-z0-9._-]+:(?!PASSWORD|MOT_DE_PASSE|\{|\$|<|%)[^\s:@/'\"<>{}]{12,}@(?!example|127\.)",
 }
 
 MAX_LOOKED_AT = 4 * 1024 * 1024

@@ -190,5 +190,7 @@ uploads = Table(
     Column("created", Time, nullable=False),
     Column("updated", Time, nullable=False, index=True),
     Column("room", BigInteger, nullable=True, comment="bytes its namespace had left when it began; none: no limit"),
-    Column("segments", Text, nullable=False, server_default="[]", comment="JSON: keys and sizes of its bytes, in order"),
+    Column(
+        "segments", Text, nullable=False, server_default="[]", comment="JSON: keys and sizes of its bytes, in order"
+    ),
 )
