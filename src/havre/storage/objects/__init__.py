@@ -8,5 +8,5 @@ Below the prefix lie
     (and sha256/6c/6c3c…                    content that was copied here from the ``blobs`` of a data folder)
 
 ``place`` reads the settings, ``probe`` asks whether the place can be used, ``bucket`` names what is asked of it;
-``uploads``, ``blobs`` and ``checks`` keep the promises of the ports (decision 0023).
+``uploads``, ``blobs`` and ``checks`` keep the promises of the ports (decision 0021).
 """
