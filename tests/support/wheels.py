@@ -47,3 +47,5 @@ def backends(folder: Path) -> None:
     """What builds projects, with all that it needs."""
     needed = [re.split(r"[^\w.-]", one)[0] for one in distribution("hatchling").requires or () if ";" not in one]
     installed(folder, "setuptools", "hatchling", *needed)
+    # Older pips ask for it beside setuptools, which no longer uses it.
+    wheel(folder, "wheel", {})

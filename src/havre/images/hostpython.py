@@ -53,7 +53,8 @@ def files() -> dict[str, File]:
     found |= {
         "etc/passwd": File(b"root:x:0:0:root:/root:/usr/bin/python3\nnobody:x:65534:65534:nobody:/:/usr/bin/python3\n"),
         "etc/group": File(b"root:x:0:\nnogroup:x:65534:\n"),
-        "root": File(mode=0o700),
+        # An account without rights runs Python too, also where that lies in here.
+        "root": File(mode=0o711 if program.is_relative_to("/root") else 0o700),
         "tmp": File(mode=0o1777),
     }
     if _AUTHORITIES.is_file():

@@ -108,6 +108,7 @@ class Connection(asyncio.BufferedProtocol):
             if exchange:
                 exchange.lost()
         self._queue.clear()
+        self._reader.close()
         self._wake_all()
 
     def pause_writing(self) -> None:

@@ -5,7 +5,7 @@ Bounded are a head's bytes and headers, and the bytes between two pieces of a bo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
 import httptools
@@ -44,6 +44,11 @@ class Reader:
             return
         if self._between > MAX_HEAD + len(data):
             self._connection.refuse(431, f"the head of a request has at most {MAX_HEAD} bytes")
+
+    def close(self) -> None:
+        """No more bytes come: who holds each other here lets go, so that no memory waits for the collector."""
+        self._parser = cast("httptools.HttpRequestParser", None)
+        self._connection = cast("Connection", None)
 
     # ---------------------------------------------------------------- called by llhttp
 

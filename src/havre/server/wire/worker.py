@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import signal
 import socket
@@ -25,7 +26,17 @@ BACKLOG = 1024
 
 HANDSHAKE_SECONDS = 30.0
 
+CROWD = 256
+"""Connections at once after which it is worth while to give memory back."""
+
 log = logging.getLogger("havre.serve")
+
+
+def trim() -> None:
+    """Give the system what the allocator keeps of a crowd that has left; where the C library can not, nothing happens."""
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if give_back is not None:
+        give_back(0)
 
 
 class Application(Protocol):
@@ -72,6 +83,8 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: deque[tuple[float, Connection, Exchange]] = deque()
         self._turned_away = 0
+        self._most = 0
+        """Connections at once, at most, since memory was last given back."""
         self._stopping = asyncio.Event()
 
     async def serve(self, ready: Callable[[], None], parent: int, patience: float) -> None:
@@ -163,6 +176,7 @@ class Worker:
             else:
                 idle.shut()
         self._connections[connection] = None
+        self._most = max(self._most, len(self._connections))
 
     def farewell(self, connection: Connection) -> None:
         """It is gone."""
@@ -175,6 +189,10 @@ class Worker:
         for connection in list(self._connections):
             connection.look_at_the_clock()
         self._look_at_the_queue()
+        if self._most > CROWD and len(self._connections) < self._most // 4:
+            self._most = len(self._connections)
+            # In a thread: it takes some milliseconds, and the interpreter's lock is free meanwhile.
+            loop.run_in_executor(None, trim)
         loop.call_later(1, self._tick)
 
     def _renew(self) -> None:
