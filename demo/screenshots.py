@@ -191,7 +191,7 @@ def main() -> int:
         IMAGES.mkdir(parents=True, exist_ok=True)
         with server, sync_playwright() as playwright:
             count(server)
-            browser = playwright.chromium.launch(executable_path=str(require("chromium")), args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=str(require("chromium-headless-shell")), args=FLAGS)
             for scheme in SCHEMES:
                 wide, narrow = folder / scheme, folder / f"{scheme}-phone"
                 draw(browser, server, WIDE, scheme, wide)

@@ -27,7 +27,7 @@ def chromium() -> Iterator[Browser]:
     Not for the session: Playwright keeps a loop running in this thread, and other tests run their own.
     """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(require("chromium")), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=str(require("chromium-headless-shell")), args=FLAGS)
         yield browser
         browser.close()
 

@@ -23,57 +23,19 @@ PUBLIC += (f"/r/{REPOSITORY}", f"/r/{REPOSITORY}/tags", f"/r/{REPOSITORY}/tags/{
 PERSONAL = ("/repositories", "/settings/profile", "/settings/password", "/settings/tokens", "/settings/sessions")
 PERSONAL += (f"/repository/docker/{REPOSITORY}", f"/repository/docker/{REPOSITORY}?tab=settings")
 
-READABLE = """() => {
-  const parse = (text) => { const n = text.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
-  const light = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const style = getComputedStyle(at);
-      if (style.backgroundImage !== "none") return null;
-      const colour = parse(style.backgroundColor);
-      if (colour[3] === 1) return colour;
-    }
-    return null;
-  };
-  const poor = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || !element.checkVisibility() || element.closest(":disabled, svg, .hidden, .skip")) continue;
-    const style = getComputedStyle(element), below = ground(element);
-    if (!below) continue;
-    const [a, b] = [light(parse(style.color)), light(below)].sort((x, y) => y - x);
-    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-    if ((a + 0.05) / (b + 0.05) < (large ? 3 : 4.5)) poor.push(element.textContent.trim().slice(0, 40));
-  }
-  return poor;
-}"""
-"""Texts whose contrast with the plain ground below them is less than WCAG 2 AA asks for."""
-
-NAMELESS = """() => [...document.querySelectorAll("input:not([type=hidden]):not([hidden]), select, textarea")]
-  .filter((field) => !field.labels.length && !field.ariaLabel).map((field) => field.name)"""
-
 
 @pytest.fixture(scope="module", autouse=True)
 def pushed(havre: HavreProcess) -> None:
     push(havre, "alice", REPOSITORY, "latest", TAG)
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_fits_and_can_be_read(
-    havre: HavreProcess, open_browser: Callable[..., Page], viewport: dict[str, int], scheme: str
-) -> None:
-    page = open_browser(havre, viewport=viewport, color_scheme=scheme)
+def test_long_names_fit_on_a_phone(havre: HavreProcess, open_browser: Callable[..., Page]) -> None:
+    page = open_browser(havre, viewport=PHONE)
 
     def look(path: str) -> None:
         page.goto(path)
         wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= viewport["width"], f"{path} scrolls sideways"
-        assert page.evaluate(READABLE) == [], path
-        assert page.evaluate(NAMELESS) == [], path
+        assert wide <= PHONE["width"], f"{path} scrolls sideways"
         expect(page.get_by_role("heading", level=1)).to_have_count(1)
         assert page.title().endswith(" · Havre")
 

@@ -108,7 +108,7 @@ def test_images_are_whole_while_collections_run_in_a_loop(start_havre: Callable[
     collecting = threading.Thread(target=collect)
     collecting.start()
     try:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 12
         turn = 0
         while time.monotonic() < until:
             turn += 1

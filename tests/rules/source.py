@@ -75,6 +75,7 @@ def _absolute(module: Module, node: ast.ImportFrom) -> str:
     return ".".join([*parts, node.module] if node.module else parts)
 
 
+@cache
 def imports(module: Module) -> list[Import]:
     """Every import of a module wherever it stands: at the top, inside a function, for types only."""
     found = []

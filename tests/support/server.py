@@ -1,6 +1,7 @@
 """Havre as people run it: ``havre serve`` in a process of its own, on a free port, with its own data folder."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkdtemp
 from types import TracebackType
 from typing import Self
 from urllib.error import URLError
@@ -21,6 +23,12 @@ STOPPING = 20.0
 """Seconds that a stop may take, requests in flight included."""
 
 HAVRE = [sys.executable, "-m", "havre"]
+
+Person = tuple[str, str, bool]
+"""Name, password, and whether they administer."""
+
+_peopled: dict[tuple[Person, ...], Path] = {}
+"""Data folders with these people in them, as the command left them: made once in each process of tests."""
 
 
 def wait_until_ready(url: str, seconds: float = 30.0) -> None:
@@ -69,6 +77,8 @@ class HavreProcess:
             **{f"HAVRE_{name.upper()}": value for name, value in settings.items()},
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self._is_plain = not {"database_url", "storage_url"} & set(settings)
+        self._people: tuple[Person, ...] = ()
         self.before: list[str] = []
         """A program that is to run it, such as a tracer, with its arguments."""
 
@@ -184,10 +194,20 @@ class HavreProcess:
         )
 
     def add_user(self, name: str, password: str, *, admin: bool = False) -> None:
-        """Make an account, the way an administrator does on the host."""
-        flags = ["--admin"] if admin else []
+        """Make an account, the way an administrator does on the host; the first ones are copied if they were made before."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.command("user", "add", name, "--email", f"{name}@example.org", "--password-stdin", *flags, typed=password)
+        people = (*self._people, (name, password, admin))
+        untouched = self._is_plain and not self.log.exists() and bool(self._people) == self.data.exists()
+        if untouched and people in _peopled:
+            shutil.copytree(_peopled[people], self.data, dirs_exist_ok=True)
+        else:
+            flags = ["--admin"] if admin else []
+            words = ("user", "add", name, "--email", f"{name}@example.org", "--password-stdin", *flags)
+            self.command(*words, typed=password)
+            if untouched:
+                _peopled[people] = Path(mkdtemp(prefix="havre-people-")) / "data"
+                shutil.copytree(self.data, _peopled[people])
+        self._people = people
 
     def __enter__(self) -> Self:
         return self.start()

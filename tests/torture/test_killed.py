@@ -45,4 +45,4 @@ def test_killed_over_and_over_with_sqlite(victim_of: Callable[..., Victim], seed
 
 @pytest.mark.postgresql
 def test_killed_over_and_over_with_postgresql(victim_of: Callable[..., Victim]) -> None:
-    assert_kept(asyncio.run(torture(victim_of("postgresql", deep=True), 5, 4, 12, print, seconds=40)), 2)
+    assert_kept(asyncio.run(torture(victim_of("postgresql", deep=True), 3, 4, 12, print, seconds=20)), 2)

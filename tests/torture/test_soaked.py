@@ -13,7 +13,7 @@ from torture.victim import Victim
 def test_an_overload_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
     victim = Victim(tmp_path / "victim", "sqlite")
     try:
-        result = asyncio.run(soak(victim, 16, print))
+        result = asyncio.run(soak(victim, 9, print))
     finally:
         victim.remove()
     # Within seconds caches are still being filled, so that memory says nothing yet.
