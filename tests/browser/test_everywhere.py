@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, sign_in
+from tests.browser.conftest import PHONE, sign_in
 from tests.browser.pushing import push
 from tests.support.server import HavreProcess
 
