@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -199,7 +200,9 @@ def test_while_the_store_is_away(start: Start, caller: Caller, object_store: Obj
     assert server.ready()
     where = alice.post(f"{REPO}/blobs/uploads/").headers["location"]
     with object_store.away():
+        begun = time.monotonic()
         refused = alice.get("/readyz")
+        assert time.monotonic() - begun < 8, "whoever watches the server must learn of it soon"
         assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
         refused = alice.patch(where, content=b"content")
         assert (refused.status_code, "retry-after" in refused.headers) == (503, True)

@@ -76,7 +76,7 @@ class Bucket:
                 return self.place.open({**connect, "timeout": 20 * _SECONDS}, 10 * _SECONDS)
             if name == "writes":
                 # Putting thousands of parts together may take minutes.
-                return self.place.open({**connect, "timeout": 300 * _SECONDS}, 30 * _SECONDS)
+                return self.place.open({**connect, "timeout": 300 * _SECONDS}, 15 * _SECONDS)
             # How long a whole answer takes is up to the reader; each read of it is not.
             reads = {**connect, "timeout": 86_400 * _SECONDS, "read_timeout": 30 * _SECONDS}
             return self.place.open(reads, 20 * _SECONDS)
