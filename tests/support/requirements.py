@@ -1,8 +1,10 @@
 """Real components that a test drives: present, or the test is skipped, or, where everything must be present, it fails."""
 
+import importlib
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,3 +40,13 @@ def require_root() -> None:
     """Ask for the rights of root, which the container engines need to mount file systems."""
     if os.geteuid() != 0:
         absent("this test needs root")
+
+
+def library(name: str) -> Any:
+    """Import what has no wheel for every machine; without it the whole module of tests is left out, or fails."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        if strict():
+            raise
+        pytest.skip(f"{name} is not installed", allow_module_level=True)
