@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 PATIENCE = 60.0
 """Seconds for one request and its whole answer: longer than the server takes to refuse."""
@@ -31,11 +33,28 @@ class Answer:
         return 200 <= self.status < 300
 
 
-class Line:
-    """A connection that is made when it is needed, and kept."""
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a registry is, and whom to trust there; without a context it speaks plain HTTP."""
 
-    def __init__(self, port: int, patience: float = PATIENCE) -> None:
-        self._port = port
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+    def __str__(self) -> str:
+        """What stands in the header Host."""
+        return f"{self.host}:{self.port}"
+
+
+Where = int | Address
+"""An address, or a port of this machine."""
+
+
+class Line:
+    """A connection that is made when it is needed, and kept. A GET that is sent elsewhere goes there."""
+
+    def __init__(self, where: Where, patience: float = PATIENCE) -> None:
+        self._where = where if isinstance(where, Address) else Address("127.0.0.1", where)
         self._patience = patience
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -49,7 +68,10 @@ class Line:
         """One request; pieces instead of one body are sent as a stream of unknown length. Raises Unanswered."""
         try:
             async with asyncio.timeout(self._patience):
-                return await self._ask(method, target, headers or {}, body)
+                answer = await self._ask(method, target, headers or {}, body)
+                if method == "GET" and answer.status == 307:
+                    return await _elsewhere(answer.headers["location"], headers or {})
+                return answer
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError) as error:
             self.close()
             raise Unanswered(f"{method} {target}: {type(error).__name__} {error}") from error
@@ -66,11 +88,12 @@ class Line:
     async def _ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | Sequence[bytes]) -> Answer:
         if self._streams is None or self._streams[0].at_eof():
             self.close()
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=MAX_HEAD)
+            where = self._where
+            self._streams = await asyncio.open_connection(where.host, where.port, ssl=where.tls, limit=MAX_HEAD)
         reader, writer = self._streams
         length = f"Content-Length: {len(body)}" if isinstance(body, bytes) else "Transfer-Encoding: chunked"
         fields = [f"{name}: {value}" for name, value in headers.items()]
-        writer.write("\r\n".join([f"{method} {target} HTTP/1.1", "Host: registry", length, *fields, "", ""]).encode())
+        writer.write("\r\n".join([f"{method} {target} HTTP/1.1", f"Host: {self._where}", length, *fields, "", ""]).encode())
         # A server may refuse, and hang up, before it has taken all: then its answer is what counts.
         with suppress(ConnectionError):
             for piece in [body] if isinstance(body, bytes) else [*map(_chunk, body), b"0\r\n\r\n"]:
@@ -80,6 +103,17 @@ class Line:
         if answer.headers.get("connection") == "close":
             self.close()
         return answer
+
+
+async def _elsewhere(address: str, headers: Mapping[str, str]) -> Answer:
+    """Ask an object store by an address that was signed for it; the right to use the registry is not told to it."""
+    parts = urlsplit(address)
+    line = Line(Address(parts.hostname or "", parts.port or 80))
+    try:
+        kept = {name: value for name, value in headers.items() if name.lower() == "range"}
+        return await line.ask("GET", f"{parts.path}?{parts.query}", kept)
+    finally:
+        line.close()
 
 
 async def _answer(reader: asyncio.StreamReader, *, bodiless: bool) -> Answer:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torture.journal import Document, Fate, Journal, Name, Upload
-from torture.line import Answer, Line, Unanswered
+from torture.line import Answer, Line, Unanswered, Where
 from torture.victim import ACCOUNT, Door
 
 SHARED = f"{ACCOUNT}/shared"
@@ -65,7 +65,7 @@ class Refused(Exception):
 class Client:
     """One of them. It does one thing after the other."""
 
-    def __init__(self, number: int, port: int, journal: Journal, door: Door) -> None:
+    def __init__(self, number: int, where: Where, journal: Journal, door: Door) -> None:
         self.dice = random.Random(f"client {number}")
         self.journal = journal
         self.repositories = [f"{ACCOUNT}/client{number}-one", f"{ACCOUNT}/client{number}-two", SHARED]
@@ -74,7 +74,7 @@ class Client:
         self.unfinished: list[Image] = []
         self._number = number
         self._turn = 0
-        self._line = Line(port)
+        self._line = Line(where)
         self._door = door
 
     async def act(self) -> None:

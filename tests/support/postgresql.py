@@ -4,11 +4,13 @@ import contextlib
 import itertools
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.requirements import require
@@ -21,12 +23,22 @@ ACCOUNT = "postgres"
 
 
 class Cluster:
-    """A running server. Durable as in production: the tests pull its plug."""
+    """A running server. Durable as in production: the tests pull its plug.
 
-    def __init__(self) -> None:
+    With an ``address`` it listens there too, for ``network`` alone, and asks for ``password``; ``before`` is the command
+    that leads to where that address is.
+    """
+
+    def __init__(
+        self, parent: Path | None = None, address: str = "", network: str = "", before: Sequence[str] = ()
+    ) -> None:
+        self.address = address
+        self.password = secrets.token_urlsafe(12)
+        self._network = network
+        self._before = before
         self._programs = require("/usr/lib/postgresql/*/bin/initdb").parent
         # Not below pytest's folder: others may not enter that, and the path of a socket has 107 characters at most.
-        self._folder = Path(tempfile.mkdtemp(prefix="havre-pg-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="havre-pg-", dir=parent))
         self._account = ACCOUNT if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         self._numbers = itertools.count()
         shutil.chown(self._folder, self._account)
@@ -36,7 +48,10 @@ class Cluster:
         if not (self._folder / "data").exists():
             locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
             self._run("initdb", "--pgdata", str(self._folder / "data"), "--username=havre", "--auth=trust", *locale)
-        options = f"-c listen_addresses='' -c unix_socket_directories={self._folder} -c max_connections=200"
+            if self.address:
+                with (self._folder / "data/pg_hba.conf").open("a") as rules:
+                    rules.write(f"host all all {self._network} scram-sha-256\n")
+        options = f"-c listen_addresses='{self.address}' -c unix_socket_directories={self._folder} -c max_connections=200"
         self._run("pg_ctl", "--wait", *self._data, "--log", str(self._folder / "log"), "--options", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
@@ -87,18 +102,27 @@ class Cluster:
         name = f"havre{next(self._numbers)}"
         socket = ["--host", str(self._folder), "--username=havre"]
         self._run("createdb", *socket, "--template", template, name)
+        if self.address:
+            change = f"ALTER ROLE havre PASSWORD '{self.password}'"
+            self._run("psql", *socket, "--quiet", "--command", change, name)
+            return f"postgresql://havre:{self.password}@{self.address}/{name}"
         return f"postgresql://havre@/{name}?host={self._folder}"
 
     @property
     def _data(self) -> list[str]:
         return ["--pgdata", str(self._folder / "data")]
 
+    @property
+    def _as_account(self) -> list[str]:
+        # Only here, at the end of ``before``: what leads elsewhere takes root's rights.
+        uid = pwd.getpwnam(self._account).pw_uid
+        return ["setpriv", f"--reuid={uid}", "--keep-groups", "--"] if os.geteuid() == 0 else []
+
     def _run(self, program: str, *arguments: str) -> None:
         # To a file: a server that pg_ctl leaves running would hold a pipe open for ever.
         with tempfile.TemporaryFile() as output:
             done = subprocess.run(
-                [self._programs / program, *arguments],
-                user=self._account if os.geteuid() == 0 else None,
+                [*self._before, *self._as_account, self._programs / program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

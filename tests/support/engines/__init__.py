@@ -41,16 +41,21 @@ __all__ = [
 class Machine:
     """One computer with the four clients on it, all of them new; use it in a `with` statement.
 
-    `docker` waits for its daemon at first use, so a machine whose docker nobody asks for costs nothing.
+    `docker` waits for its daemon at first use, so a machine whose docker nobody asks for costs nothing. With an
+    `authority`, a file of certificates, all of them insist on TLS and trust it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, authority: Path | None = None) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="hvr-", dir="/tmp"))
-        self._dockerd = Dockerd(self.home / "d")
+        self._authority = authority
+        self._dockerd = Dockerd(self.home / "d", {"SSL_CERT_FILE": str(authority)} if authority else None)
         self._docker: Docker | None = None
         self.podman = Podman(self.home / "podman")
         self.buildah = Buildah(self.home / "buildah")
         self.skopeo = Skopeo(self.home / "skopeo")
+        for client in (self.podman, self.buildah, self.skopeo):
+            if authority:
+                client.trust(authority)
 
     @property
     def docker(self) -> Docker:

@@ -25,9 +25,15 @@ class Client(ABC):
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self.home = home
         self._environment = dict(environment)
+        self._verifies = False
         self._program = program(self.name)
         self._scratch = home / "images"
         self._scratch.mkdir(parents=True, exist_ok=True)
+
+    def trust(self, authority: Path) -> None:
+        """From now on it speaks TLS, and trusts whom this file of certificates names, and nobody else."""
+        self._environment["SSL_CERT_FILE"] = str(authority)
+        self._verifies = True
 
     def __repr__(self) -> str:
         return self.name
@@ -59,8 +65,8 @@ class Client(ABC):
 
     @property
     def plain(self) -> tuple[str, ...]:
-        """The options that let this client speak plain HTTP."""
-        return ("--tls-verify=false",)
+        """The options that let this client speak plain HTTP, unless it was told whom to trust."""
+        return () if self._verifies else ("--tls-verify=false",)
 
     @abstractmethod
     def take(self, image: Image, reference: str) -> None:

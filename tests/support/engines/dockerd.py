@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,7 +27,7 @@ STOP = 20.0
 class Dockerd:
     """Starts at once and is not ready yet: `wait()` is, so that several can start side by side."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, trusts: Mapping[str, str] | None = None) -> None:
         home.mkdir(parents=True)
         self.home = home
         self.socket = home / "docker.sock"
@@ -35,7 +36,7 @@ class Dockerd:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={"PATH": SEARCHED, "HOME": str(home), "TMPDIR": str(home)},
+                env={"PATH": SEARCHED, "HOME": str(home), "TMPDIR": str(home), **(trusts or {})},
             )  # fmt: skip
 
     def _command(self) -> list[str]:
