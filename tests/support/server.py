@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 from urllib.error import URLError
@@ -27,7 +27,7 @@ HAVRE = [sys.executable, "-m", "havre"]
 Person = tuple[str, str, bool]
 """Name, password, and whether they administer."""
 
-_peopled: dict[tuple[Person, ...], Path] = {}
+_peopled: dict[tuple[Person, ...], TemporaryDirectory[str]] = {}
 """Data folders with these people in them, as the command left them: made once in each process of tests."""
 
 
@@ -199,14 +199,14 @@ class HavreProcess:
         people = (*self._people, (name, password, admin))
         untouched = self._is_plain and not self.log.exists() and bool(self._people) == self.data.exists()
         if untouched and people in _peopled:
-            shutil.copytree(_peopled[people], self.data, dirs_exist_ok=True)
+            shutil.copytree(_peopled[people].name, self.data, dirs_exist_ok=True)
         else:
             flags = ["--admin"] if admin else []
             words = ("user", "add", name, "--email", f"{name}@example.org", "--password-stdin", *flags)
             self.command(*words, typed=password)
             if untouched:
-                _peopled[people] = Path(mkdtemp(prefix="havre-people-")) / "data"
-                shutil.copytree(self.data, _peopled[people])
+                _peopled[people] = TemporaryDirectory(prefix="havre-people-")
+                shutil.copytree(self.data, _peopled[people].name, dirs_exist_ok=True)
         self._people = people
 
     def __enter__(self) -> Self:
