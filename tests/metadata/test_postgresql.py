@@ -9,12 +9,14 @@ from sqlalchemy import text
 
 from havre.errors import Unavailable
 from havre.metadata import Database, Rows, upgrade
-from havre.metadata.postgresql import THREADS
+from havre.metadata.engine import Limits
 from havre.oci.names import Namespace
 from tests.support.content import linked_blob, person, repository
 from tests.support.databases import connected
 from tests.support.postgresql import Cluster
 from tests.support.writing import counted, upload
+
+THREADS = Limits().connections
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgresql]
 

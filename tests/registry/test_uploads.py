@@ -1,7 +1,7 @@
 """Uploads as a state machine that any process may take on where another stopped."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from typing import Any
 
 import pytest
@@ -234,8 +234,8 @@ async def test_a_row_that_comes_too_late_is_refused(uploads: Uploads, inside: In
     class Sleepy:
         """The real store, on a machine that sleeps for an hour as soon as the rows are written."""
 
-        def version(self) -> int | None:
-            return inside.app.database.version()
+        async def version(self) -> Hashable:
+            return await inside.app.database.version()
 
         async def read(self, work: Any) -> Any:
             return await inside.app.database.read(work)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from havre.metadata import Database, Rows, postgresql, sqlite_connection, upgrade
+from havre.metadata import Database, Rows, postgresql_connection, sqlite_connection, upgrade
 from havre.metadata.engine import parse_url
 from tests.support.postgresql import Cluster
 
@@ -81,7 +81,7 @@ def connected(url: str) -> Iterator[Connection]:
     if address.get_backend_name() == "sqlite":
         engine = sqlite_connection.make_engine(sqlite_connection.database_file(address))
     else:
-        engine = postgresql.make_engine(address)
+        engine = postgresql_connection.make_engine(address)
     try:
         with engine.connect() as connection:
             yield connection

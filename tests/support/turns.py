@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Hashable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
@@ -71,8 +71,8 @@ class TurnedRows:
     def __init__(self, database: Database, turns: Turns) -> None:
         self._database, self._turns = database, turns
 
-    def version(self) -> int | None:
-        return self._database.version()
+    async def version(self) -> Hashable:
+        return await self._database.version()
 
     async def read(self, work: Callable[[Rows], T]) -> T:
         await self._turns.mine()

@@ -13,7 +13,8 @@ The two engines keep the same promises (``havre.registry.ports.Metadata``) by di
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy.engine import URL, make_url
@@ -46,6 +47,22 @@ def parse_url(url: str) -> URL:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one process asks of a database server, and how long it waits. SQLite needs none of it."""
+
+    connections: int = 8
+    """For units of work, each in a thread; one more watches for commits."""
+    wait_seconds: float = 10
+    """For a connection, while all are busy; then a unit of work is refused with Unavailable."""
+    statement_seconds: float = 30
+    """For one statement, after which the server ends it."""
+
+
+UPKEEP = Limits(connections=4, statement_seconds=4 * 3600)
+"""Of commands that go through everything."""
+
+
 class Database(ABC):
     """Where the rows are: the implementation of ``havre.registry.ports.Metadata``.
 
@@ -54,7 +71,7 @@ class Database(ABC):
     """
 
     @staticmethod
-    def open(url: str) -> Database:
+    def open(url: str, limits: Limits | None = None) -> Database:
         """The database at ``url``; raises ConfigError for an address that can not work. Connects to nothing yet."""
         parsed = parse_url(url)
         # Each engine is imported for those who use it: psycopg alone costs several megabytes.
@@ -64,7 +81,7 @@ class Database(ABC):
             return SQLiteDatabase(parsed)
         from havre.metadata.postgresql import PostgreSQLDatabase
 
-        return PostgreSQLDatabase(parsed)
+        return PostgreSQLDatabase(parsed, limits or Limits())
 
     @abstractmethod
     async def start(self) -> None:
@@ -74,9 +91,9 @@ class Database(ABC):
     async def close(self) -> None:
         """Finish the writes already asked for, refuse new ones with Unavailable, and disconnect."""
 
-    def version(self) -> int | None:
-        """A number that differs once anything was committed, by whomever; None where asking costs as much as reading."""
-        return None
+    @abstractmethod
+    async def version(self) -> Hashable:
+        """What differs once anything was committed, by whomever; it is never an earlier one again."""
 
     @abstractmethod
     async def read(self, work: Callable[[Rows], T]) -> T:

@@ -18,6 +18,12 @@ _SQLITE_BUSY = frozenset(
     }
 )
 _POSTGRESQL_FULL = "53100"
+_REFUSALS = {
+    "57014": "the database took too long for this",
+    "55P03": "other changes hold the rows that this one needs",
+    "25006": "the database can only be read at present",
+}
+"""Of PostgreSQL: statement_timeout, lock_timeout, and a standby that has not taken over yet."""
 _CONFLICTS = frozenset({"40001", "40P01"})
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeout, sqlite3.Error)
@@ -49,6 +55,8 @@ def translated(error: Exception) -> Exception:
         silent = code & 0xFF in _SQLITE_BUSY
     else:
         full = getattr(cause, "sqlstate", None) == _POSTGRESQL_FULL
+        if why := _REFUSALS.get(getattr(cause, "sqlstate", None) or ""):
+            return unavailable(why)
         silent = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
     if full:
         return StorageFull("the disk of the database is full: nothing was changed; free some space and try again")

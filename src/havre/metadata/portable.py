@@ -242,9 +242,9 @@ def _reading(url: str) -> Iterator[Connection]:
                 finally:
                     raw.rollback()
             return
-        from havre.metadata import postgresql
+        from havre.metadata import postgresql_connection
 
-        engine = postgresql.make_engine(address)
+        engine = postgresql_connection.make_engine(address)
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         try:
             with engine.execution_options(**options).connect() as connection, connection.begin():

@@ -165,9 +165,9 @@ def _writing(url: str) -> Iterator[Connection]:
             finally:
                 turnstile.close()
             return
-        from havre.metadata import postgresql
+        from havre.metadata import postgresql_connection
 
-        engine = postgresql.make_engine(address)
+        engine = postgresql_connection.make_engine(address)
         try:
             with engine.begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _IMPORT_LOCK})

@@ -57,7 +57,7 @@ class SQLiteDatabase(Database):
             self._reader.close()
             self._reader = None
 
-    def version(self) -> int | None:
+    async def version(self) -> int:
         """SQLite's count of commits by other connections, which all commits are: this one only reads."""
         if self._reader is None:
             raise unavailable("the database is closed")

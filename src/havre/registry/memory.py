@@ -27,7 +27,7 @@ class Memory(Generic[V]):
     def __init__(self, metadata: Metadata, limit: int = MAX_BYTES) -> None:
         self._metadata = metadata
         self._limit = limit
-        self._version: int | None = None
+        self._version: Hashable = None
         self._kept: dict[Hashable, V] = {}
         self._bytes = 0
 
@@ -36,9 +36,7 @@ class Memory(Generic[V]):
 
         What ``work`` raises is not remembered.
         """
-        version = self._metadata.version()
-        if version is None:
-            return await self._metadata.read(work)
+        version = await self._metadata.version()
         if version != self._version:
             self._forget(version)
         found = self._kept.get(key)
@@ -58,7 +56,7 @@ class Memory(Generic[V]):
         self._kept[key] = value
         self._bytes += size
 
-    def _forget(self, version: int | None) -> None:
+    def _forget(self, version: Hashable) -> None:
         self._kept.clear()
         self._bytes = 0
         self._version = version

@@ -7,7 +7,7 @@ again after a conflict, so it must have no other effect. No unit of work is open
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Protocol, TypeVar
 
 from havre.oci.digest import Digest
@@ -259,8 +259,8 @@ class Rows(Protocol):
 class Metadata(Protocol):
     """Where rows are. Every function given to it sees one consistent state."""
 
-    def version(self) -> int | None:
-        """A number that differs once anything was committed, by whomever; None if that can not be told cheaply."""
+    async def version(self) -> Hashable:
+        """What differs once anything was committed, by whomever, and is never an earlier one again. Asked cheaply."""
 
     async def read(self, work: Callable[[Rows], T]) -> T:
         """Run ``work`` and return what it returns; it must not write."""

@@ -120,9 +120,9 @@ def _postgresql_revision(address: URL) -> str:
 
 @contextmanager
 def _postgresql(address: URL) -> Iterator[Engine]:
-    from havre.metadata import postgresql
+    from havre.metadata import postgresql_connection
 
-    engine = postgresql.make_engine(address)
+    engine = postgresql_connection.make_engine(address)
     try:
         yield engine
     finally:

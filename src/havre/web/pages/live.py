@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -86,12 +86,12 @@ async def messages(visit: Visit, ending: asyncio.Event) -> AsyncIterator[bytes]:
     app, repository, loop = visit.app, visit.shown, asyncio.get_running_loop()
     yield b"retry: 3000\n\n"
     last: int | None = None
-    version: int | None = None
+    version: Hashable = None
     shown, in_flight = "", 0
     checked = spoken = loop.time()
     while True:
-        present = app.database.version()
-        if present is None or present != version or app.uploads.arriving():
+        present = await app.database.version()
+        if present != version or app.uploads.arriving():
             version = present
             sight = await app.watching.look(repository, last)
             last = sight.last
