@@ -88,10 +88,11 @@ def _say(generation: Generation, tally: Tally | None, reading: Reading | None) -
 
 async def _make(config: Config, shelf: Shelf, rate: float, keep: int | None) -> tuple[Generation, Tally]:
     from havre.metadata import Database, upgrade
+    from havre.metadata.engine import UPKEEP
     from havre.upkeep.backup import Backup
 
     upgrade(config.database_url)
-    database = Database.open(config.database_url)
+    database = Database.open(config.database_url, UPKEEP)
     await database.start()
     try:
         return await Backup(config, shelf, database, now, rate).run(keep)

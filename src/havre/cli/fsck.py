@@ -66,11 +66,12 @@ def fsck(
 
 async def _run(config: Config, rate: float, repair: bool, touch: bool) -> Report:
     from havre.metadata import Database, upgrade
+    from havre.metadata.engine import UPKEEP
     from havre.registry.check import Check, pace_of
     from havre.storage import open_configured
 
     upgrade(config.database_url)
-    database, storage = Database.open(config.database_url), open_configured(config, now)
+    database, storage = Database.open(config.database_url, UPKEEP), open_configured(config, now)
     await database.start()
     sparse = config.sparse_manifests == "accept"
     told = time.monotonic()

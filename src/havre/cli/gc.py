@@ -73,9 +73,10 @@ def rules_of(config: Config, grace: float | None = None) -> GarbageRules:
 @contextlib.asynccontextmanager
 async def _database(config: Config) -> AsyncIterator[Database]:
     from havre.metadata import Database, upgrade
+    from havre.metadata.engine import UPKEEP
 
     upgrade(config.database_url)
-    database = Database.open(config.database_url)
+    database = Database.open(config.database_url, UPKEEP)
     await database.start()
     try:
         yield database

@@ -28,6 +28,7 @@ from havre.config.kinds import (
     path,
     redirecting,
     setting,
+    sinks,
     store_address,
     web_address,
 )
@@ -77,6 +78,15 @@ class Config:
         "Where the rows are: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME.",
         secret=True,
         shown_default="havre.db in the data folder",
+    )
+    database_connections: int = limit(
+        8, 1, 200, "Connections of each worker to PostgreSQL; one more watches for changes."
+    )
+    database_wait_seconds: int = limit(
+        10, 1, 300, "Seconds for which a request waits for one of them, if all are busy."
+    )
+    database_statement_seconds: int = limit(
+        30, 1, 3600, "Seconds after which PostgreSQL ends a statement of a request."
     )
     storage_url: str = setting(
         "",
@@ -128,6 +138,14 @@ class Config:
     signups_per_address: int = limit(20, 1, 10_000, "Accounts that one address may ask for in a quarter of an hour.")
     manifest_max: int = limit(4 * 1024 * 1024, 64 * 1024, 32 * 1024 * 1024, "Largest manifest accepted, in bytes.")
     audit_days: int = limit(365, 1, 3650, "Days for which the audit trail is kept.")
+    audit_sinks: str = setting(
+        "",
+        sinks,
+        "Where the audit trail is told as well, as lines of JSON: file:///PATH, syslog:///dev/log, syslog://HOST:514,"
+        " syslog+tcp://HOST:601 or https://USER:PASSWORD@HOST/PATH; several with spaces between them.",
+        secret=True,
+        shown_default="nowhere",
+    )
     undo_days: int = limit(7, 1, 90, "Days for which a deleted repository can be restored.")
     gc_hours: int = limit(24, 0, 7 * 24, "Hours from one collection of content to the next; 0: none by itself.")
     gc_grace_hours: int = limit(24, 1, 365 * 24, "Hours for which unneeded content stays, in each of two steps.")

@@ -116,6 +116,28 @@ def networks(value: object) -> Networks:
         raise ValueError(f"must be networks such as 127.0.0.1/32 or 10.0.0.0/8: {error}") from error
 
 
+SINK_SCHEMES = ("file", "syslog", "syslog+tcp", "http", "https")
+"""Of the places that the audit trail can be told to."""
+
+
+def sinks(value: object) -> str:
+    found = string(value).split()
+    rule = (
+        "must be at most 8 addresses with spaces between them, each file:///PATH, syslog:///dev/log, syslog://HOST:514,"
+        " syslog+tcp://HOST:601 or https://HOST/PATH"
+    )
+    for one in found:
+        try:
+            parts = urlsplit(one)
+            local = parts.scheme in {"file", "syslog"} and not parts.netloc and len(parts.path) > 1
+            remote = parts.scheme in SINK_SCHEMES[1:] and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            local = remote = False
+        if not (local or remote) or parts.fragment or len(found) > 8:
+            raise ValueError(rule)
+    return " ".join(found)
+
+
 def path(value: object) -> Path:
     text = string(value)
     if not text:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from havre.errors import HavreError, Unavailable
+from havre.errors import Unavailable
 from havre.metadata.engine import Database, Limits
 from havre.metadata.failures import DATABASE_ERRORS, caused, is_conflict, translated, unavailable
 from havre.metadata.postgresql_connection import make_engine
@@ -38,7 +38,7 @@ _LONGEST_PAUSE = 0.25
 _RELAXED = text("SET LOCAL synchronous_commit = off")
 
 
-class _LostError(Unavailable):
+class _LostError(Exception):
     """There was no connection, or it broke while the transaction was open: nothing has been committed."""
 
 
@@ -120,16 +120,16 @@ class PostgreSQLDatabase(Database):
         for attempt in range(_ATTEMPTS):
             try:
                 return await self._run(function, *values)
-            except _LostError:
+            except _LostError as error:
                 # Once in any case: connections that nobody used may have gone long ago.
                 if attempt and clock() - began > RESTART_SECONDS:
-                    raise
+                    raise unavailable("the database does not answer") from error
             except DATABASE_ERRORS as error:
                 if not is_conflict(error) or attempt == _ATTEMPTS - 1:
                     raise translated(error) from error
             # The pause is spent here, where it keeps no thread and no connection from others.
             await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, _LONGEST_PAUSE)))  # noqa: S311 - no secret
-        raise _lost()
+        raise unavailable("the database does not answer")
 
     async def _run(self, function: Callable[..., T], *values: object) -> T:
         """In a thread, with a connection; whoever is cancelled leaves both to the unit of work until it ends."""
@@ -154,7 +154,9 @@ class PostgreSQLDatabase(Database):
                 with connection.begin():
                     return work(Rows(connection))
             except DBAPIError as error:
-                raise _lost() if error.connection_invalidated else error from error
+                if error.connection_invalidated:
+                    raise _LostError from error
+                raise
 
     def _write(self, work: Callable[[Rows], T], durable: bool) -> T:
         with _connected(self._writes) as connection, connection.begin():
@@ -164,7 +166,7 @@ class PostgreSQLDatabase(Database):
                 return work(Rows(connection))
             except DBAPIError as error:
                 if error.connection_invalidated:
-                    raise _lost() from error
+                    raise _LostError from error
                 raise
 
 
@@ -174,13 +176,9 @@ def _connected(engine: Engine) -> Iterator[Connection]:
         connection = engine.connect()
     except DATABASE_ERRORS as error:
         failure = translated(error)
-        raise _lost() if isinstance(failure, Unavailable) else failure from error
+        raise _LostError() if isinstance(failure, Unavailable) else failure from error
     with connection:
         yield connection
-
-
-def _lost() -> HavreError:
-    return _LostError("the database does not answer: try again in a moment", retry_after=2)
 
 
 def _contained(function: Callable[..., T], *values: object) -> T:

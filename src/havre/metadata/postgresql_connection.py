@@ -28,7 +28,7 @@ LOCK_SECONDS = 10
 IDLE_SECONDS = 60
 """Between two statements of one transaction: of a process that was stopped in its middle, locks must not stay."""
 
-GRACE = 5
+GRACE = 2
 """Seconds longer than the server ends a statement after, for which its answer is waited for."""
 
 _KEEPALIVE = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
