@@ -71,3 +71,23 @@ def test_record_keeps_texts_within_bounds(rows: Rows) -> None:
 def test_an_action_is_a_noun_and_a_verb(rows: Rows) -> None:
     with pytest.raises(ValueError, match=r"noun\.verb"):
         record(rows, OPERATOR, "renamed", "alice/app", at=5)
+
+
+def test_events_come_in_the_order_of_their_ids_for_those_that_are_told(rows: Rows) -> None:
+    assert (rows.audit.last(), list(rows.audit.after(0, 9))) == (0, [])
+    for at in (300, 100, 200):
+        rows.audit.add(replace(RENAMED, at=at))
+    found = rows.audit.after(0, 9)
+    assert [one.at for one in found] == [300, 100, 200]
+    assert rows.audit.last() == found[-1].id
+    assert [one.at for one in rows.audit.after(found[0].id, 1)] == [100]
+
+
+def test_a_sink_goes_on_where_it_was(rows: Rows) -> None:
+    assert rows.audit_sinks.position("audit.one") is None
+    rows.audit_sinks.begin("audit.one", 3)
+    rows.audit_sinks.begin("audit.one", 9)
+    rows.audit_sinks.begin("audit.two", 1)
+    assert rows.audit_sinks.position("audit.one") == 3
+    rows.audit_sinks.move("audit.one", 5, 100)
+    assert [rows.audit_sinks.position(one) for one in ("audit.one", "audit.two")] == [5, 1]

@@ -6,6 +6,7 @@ Rules write it with ``record``, which lives in ``havre.registry.audit`` so that 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 
 from havre.access.ports import Metadata
 from havre.access.records import AuditQuery
@@ -13,11 +14,26 @@ from havre.registry.audit import ITSELF, OPERATOR, record
 from havre.registry.ports import Clock
 from havre.registry.records import AuditEvent, Instant
 
-__all__ = ["ITSELF", "OPERATOR", "Audit", "record"]
+__all__ = ["ITSELF", "OPERATOR", "Audit", "document", "record"]
 
 MAX_PAGE = 500
 SWEEP_BATCH = 1_000
 DAY = 24 * 3600 * 1000
+
+
+def document(event: AuditEvent) -> dict[str, object]:
+    """An event as others read it, whose times are RFC 3339."""
+    return {
+        "id": event.id,
+        "at": datetime.fromtimestamp(event.at / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "actor": event.actor,
+        "actor_id": event.actor_id,
+        "action": event.action,
+        "subject": event.subject,
+        "repository_id": event.repository_id,
+        "address": event.address,
+        "detail": dict(event.detail),
+    }
 
 
 class Audit:

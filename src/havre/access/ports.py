@@ -247,6 +247,40 @@ class AuditRows(AuditWriter, Protocol):
     def sweep(self, before: Instant, limit: int) -> int:
         """Forget up to ``limit`` events older than ``before``, the oldest first; returns how many."""
 
+    def after(self, position: int, limit: int) -> Sequence[AuditEvent]:
+        """The events with a higher id than ``position``, in the order of their ids."""
+
+    def last(self) -> int:
+        """The highest id there is; 0 if nothing was ever written down."""
+
+
+class AuditSinkRows(Protocol):
+    """How far the audit trail was told elsewhere."""
+
+    def position(self, kind: str) -> int | None:
+        """The id of the last event that the sink was told of; None for one that nobody knows."""
+
+    def begin(self, kind: str, position: int) -> None:
+        """Make a sink known; nothing happens if it is."""
+
+    def move(self, kind: str, position: int, at: Instant) -> None:
+        """The sink was told of every event up to this one."""
+
+
+class AuditSink(Protocol):
+    """Where the audit trail is told as well."""
+
+    @property
+    def name(self) -> str:
+        """Its address for people, without a secret."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of its jobs: the same as long as the address is the same, and another for every other."""
+
+    async def write(self, events: Sequence[AuditEvent]) -> None:
+        """Hand over some events, in order. On return it has them all; raises Unavailable if it may have them later."""
+
 
 class PermissionRows(Protocol):
     """What permissions are read from."""
@@ -282,6 +316,8 @@ class Rows(PermissionRows, Protocol):
     def search(self) -> SearchRows: ...
     @property
     def audit(self) -> AuditRows: ...
+    @property
+    def audit_sinks(self) -> AuditSinkRows: ...
     @property
     def quotas(self) -> QuotaRows: ...
     @property

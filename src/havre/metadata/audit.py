@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, select, tuple_
 
 from havre.access.records import AuditQuery
 from havre.metadata.schema import audit_events
@@ -25,6 +25,8 @@ _COLUMNS = (
     _EVENT.detail,
     _EVENT.id,
 )
+_AFTER = select(*_COLUMNS).where(_EVENT.id > bindparam("position")).order_by(_EVENT.id).limit(bindparam("most"))
+_LAST = select(func.max(_EVENT.id))
 
 
 def _read(row: Sequence[Any]) -> AuditEvent:
@@ -61,6 +63,14 @@ class AuditRows:
             found = found.where(tuple_(_EVENT.at, _EVENT.id) < tuple_(*before))
         found = found.order_by(_EVENT.at.desc(), _EVENT.id.desc()).limit(limit)
         return [_read(row) for row in self._connection.execute(found)]
+
+    def after(self, position: int, limit: int) -> Sequence[AuditEvent]:
+        """The events with a higher id than ``position``, in the order of their ids."""
+        return [_read(row) for row in self._connection.execute(_AFTER, {"position": position, "most": limit})]
+
+    def last(self) -> int:
+        """The highest id there is; 0 if nothing was ever written down."""
+        return int(self._connection.execute(_LAST).scalar_one() or 0)
 
     def sweep(self, before: Instant, limit: int) -> int:
         """Forget up to ``limit`` events older than ``before``, the oldest first; returns how many."""

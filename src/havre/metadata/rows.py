@@ -10,6 +10,7 @@ from havre.metadata.access_tokens import AccessTokenRows
 from havre.metadata.accounts import AccountRows
 from havre.metadata.administration import AdministrationRows
 from havre.metadata.audit import AuditRows
+from havre.metadata.audit_sinks import AuditSinkRows
 from havre.metadata.authenticators import AuthenticatorRows
 from havre.metadata.belongings import BelongingRows
 from havre.metadata.blobs import BlobRows
@@ -194,6 +195,11 @@ class Rows:
     def audit(self) -> AuditRows:
         """Who did what."""
         return AuditRows(self.connection)
+
+    @cached_property
+    def audit_sinks(self) -> AuditSinkRows:
+        """How far the audit trail was told elsewhere."""
+        return AuditSinkRows(self.connection)
 
     @cached_property
     def quotas(self) -> QuotaRows:

@@ -15,6 +15,8 @@ from havre.access.audit import Audit
 from havre.access.bearer import BearerTokens
 from havre.access.credentials import Credentials
 from havre.access.departure import Departure
+from havre.access.forwarding import PATIENCE as SINK_PATIENCE
+from havre.access.forwarding import Forwarding
 from havre.access.letters import LETTER, PATIENCE, Letters
 from havre.access.passkeys import Passkeys
 from havre.access.passwords import Passwords
@@ -26,7 +28,7 @@ from havre.access.sessions import Sessions
 from havre.config import Config
 from havre.errors import TooManyRequests, Unsupported
 from havre.layers.workshop import Workshop
-from havre.metadata.engine import Database
+from havre.metadata.engine import Database, Limits
 from havre.registry.blobs import Blobs
 from havre.registry.changes import Changes
 from havre.registry.collaborators import Collaborators
@@ -63,6 +65,7 @@ from havre.server.outbound import Outbound
 from havre.server.pictures import Pictures
 from havre.server.redirects import Redirects
 from havre.server.routes import FIXED, V2, by_path
+from havre.server.sinks import open_sinks
 from havre.server.streams import Streams
 from havre.server.v2.app import RegistryAPI
 from havre.server.work import Work
@@ -103,7 +106,10 @@ class App:
         self.config = config
         self.sources = sources or {}
         self.clock = clock
-        self.database = Database.open(config.database_url)
+        self.database = Database.open(
+            config.database_url,
+            Limits(config.database_connections, config.database_wait_seconds, config.database_statement_seconds),
+        )
         self.storage = open_configured(config, clock, ask=False)
         self.figures = Figures(figures)
         self.events = Events()
@@ -133,7 +139,12 @@ class App:
         self.access_tokens = AccessTokens(database, clock)
         self.credentials = Credentials(database, passwords, self.access_tokens, clock)
         self.sessions = Sessions(database, clock, config.session_days)
-        self.durable_jobs = DurableJobs(database, clock, {LETTER: PATIENCE})
+        sinks = open_sinks(config.audit_sinks)
+        self.forwarding = Forwarding(database, sinks, clock)
+        patience = {LETTER: PATIENCE, **{one.kind: SINK_PATIENCE for one in sinks}}
+        self.durable_jobs = DurableJobs(database, clock, patience)
+        # Hands of their own, each: one that is away keeps no other waiting.
+        self.sink_work = [Work(self.durable_jobs, {one.kind: self.forwarding.work}) for one in sinks]
         # Hands of their own: a mail server that is slow keeps nobody else waiting, and nothing else keeps letters.
         letters = Letters(database, Mail(config), clock)
         self.letter_work = Work(self.durable_jobs, {LETTER: letters.work})
@@ -196,6 +207,8 @@ class App:
         self.work.start()
         self.slow_work.start()
         self.letter_work.start()
+        for work in self.sink_work:
+            work.start()
 
     def wind_down(self) -> None:
         """The server stops when all answers are made: those that would go on for ever watch ``stopping`` and end."""
@@ -206,6 +219,8 @@ class App:
         await self.work.stop()
         await self.slow_work.stop()
         await self.letter_work.stop(LETTER_SECONDS)
+        for work in self.sink_work:
+            await work.stop()
         await self._jobs.stop()
         await self.outbound.close()
         await self.database.close()

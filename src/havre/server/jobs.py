@@ -32,6 +32,9 @@ FORGET_SECONDS = 24 * 3600
 COLLECT_SECONDS = 600
 """How often it is looked whether it is time for a collection; the first time after as long."""
 
+SINK_SECONDS = 2
+"""How often it is looked whether the audit trail has something new to tell elsewhere."""
+
 LOOKED_FOR = 600_000
 """Milliseconds from a look at a tag to a pull of the digest that counts for the tag."""
 
@@ -101,6 +104,8 @@ class Jobs:
             asyncio.create_task(self._every(FORGET_SECONDS, self._forget_details)),
             asyncio.create_task(self._every(COLLECT_SECONDS, self._collect, later=True)),
         ]
+        if self._app.sink_work:
+            self._tasks.append(asyncio.create_task(self._every(SINK_SECONDS, self._tell)))
 
     async def stop(self) -> None:
         """End, with the last counts written."""
@@ -135,6 +140,11 @@ class Jobs:
     async def _collect(self) -> None:
         if await self._app.collections.schedule():
             self._app.work.ordered()
+
+    async def _tell(self) -> None:
+        if await self._app.forwarding.schedule():
+            for work in self._app.sink_work:
+                work.ordered()
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]], *, later: bool = False) -> None:
         if later:

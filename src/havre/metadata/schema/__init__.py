@@ -24,6 +24,7 @@ from havre.metadata.schema.content import (
 )
 from havre.metadata.schema.hub import (
     audit_events,
+    audit_sinks,
     collaborators,
     jobs,
     pulls_daily,
@@ -53,6 +54,7 @@ __all__ = [
     "Time",
     "access_tokens",
     "audit_events",
+    "audit_sinks",
     "authenticators",
     "blobs",
     "collaborators",

@@ -92,6 +92,14 @@ jobs = Table(
     CheckConstraint("state IN ('waiting', 'running', 'done', 'failed')", name="state"),
 )
 
+audit_sinks = Table(
+    "audit_sinks",
+    metadata,
+    Column("kind", Bytewise, primary_key=True, comment="of the jobs that tell it: stands for its address"),
+    Column("position", BigInteger, nullable=False, comment="the id of the last event that it was told of"),
+    Column("told", Time, nullable=True),
+)
+
 audit_events = Table(
     "audit_events",
     metadata,

@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 import orjson
 from starlette.responses import Response, StreamingResponse
 
+from havre.access.audit import document
 from havre.access.plans import DAY
 from havre.access.records import AuditQuery
 from havre.errors import InputInvalid
-from havre.registry.records import AuditEvent, Instant
-from havre.web import formats
+from havre.registry.records import Instant
 from havre.web.contexts import Form
 from havre.web.contexts.administration import AuditPage
 from havre.web.errors import FORM_ERRORS
@@ -51,21 +51,7 @@ async def export(visit: Visit) -> Response:
 
 async def _lines(visit: Visit, query: AuditQuery) -> AsyncIterator[bytes]:
     async for event in visit.app.audit.export(query):
-        yield orjson.dumps(_document(event)) + b"\n"
-
-
-def _document(event: AuditEvent) -> dict[str, object]:
-    return {
-        "id": event.id,
-        "at": formats.machine(event.at),
-        "actor": event.actor,
-        "actor_id": event.actor_id,
-        "action": event.action,
-        "subject": event.subject,
-        "repository_id": event.repository_id,
-        "address": event.address,
-        "detail": dict(event.detail),
-    }
+        yield orjson.dumps(document(event)) + b"\n"
 
 
 def _query(visit: Visit, values: Mapping[str, str]) -> AuditQuery:

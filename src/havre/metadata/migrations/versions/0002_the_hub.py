@@ -210,6 +210,12 @@ def _work() -> None:
         Index(None, "repository_id", "at", "id"),
         sqlite_autoincrement=True,
     )
+    op.create_table(
+        "audit_sinks",
+        Column("kind", Bytewise, primary_key=True, comment="of the jobs that tell it: stands for its address"),
+        Column("position", BigInteger, nullable=False, comment="the id of the last event that it was told of"),
+        Column("told", Time, nullable=True),
+    )
 
 
 def _inside() -> None:
