@@ -6,7 +6,7 @@ given to ``read`` or ``write`` may run again after a conflict, so it must have n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from havre.access.actors import Grant
@@ -161,6 +161,19 @@ class LoginFailureRows(Protocol):
         """Forget up to ``limit`` counters whose window began before ``before``; returns how many."""
 
 
+class PullCountRows(Protocol):
+    """Counters of pulls, each within a window of time that begins with its first pull."""
+
+    def of(self, keys: Collection[str], since: Instant) -> Mapping[str, tuple[int, Instant]]:
+        """Pulls and the start of the window, for those of ``keys`` whose window began at or after ``since``."""
+
+    def add(self, pulls: Mapping[str, int], at: Instant, since: Instant) -> None:
+        """Count more of them; a window that began before ``since``, or after ``at`` by far, starts anew at ``at``."""
+
+    def sweep(self, before: Instant, limit: int) -> int:
+        """Forget up to ``limit`` counters whose window began before ``before``; returns how many."""
+
+
 class AuthenticatorRows(Protocol):
     """Second factors, and the recovery codes that stand in for them."""
 
@@ -304,6 +317,8 @@ class Rows(PermissionRows, Protocol):
     def access_tokens(self) -> AccessTokenRows: ...
     @property
     def login_failures(self) -> LoginFailureRows: ...
+    @property
+    def pull_counts(self) -> PullCountRows: ...
     @property
     def settings(self) -> SettingRows: ...
     @property

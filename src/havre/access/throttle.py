@@ -93,7 +93,7 @@ class Attempt(_Counted):
     def keys(self) -> tuple[str, str]:
         """Account and address, address alone."""
         network = network_of(self.address)
-        return _key("account", self.account, network), _key("address", network)
+        return hashed("account", self.account, network), hashed("address", network)
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -119,7 +119,7 @@ class CodeAttempt(_Counted):
     @property
     def keys(self) -> tuple[str, str]:
         """Account and address, account alone."""
-        return _key("code", self.account, network_of(self.address)), _key("codes", self.account)
+        return hashed("code", self.account, network_of(self.address)), hashed("codes", self.account)
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -141,7 +141,7 @@ class MailRequest(_Counted):
     @property
     def keys(self) -> tuple[str, str]:
         """Account, address."""
-        return _key("mail", self.account), _key("mails", network_of(self.address))
+        return hashed("mail", self.account), hashed("mails", network_of(self.address))
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -163,7 +163,7 @@ class SignUp(_Counted):
     @property
     def keys(self) -> tuple[str, str]:
         """The address, the network around it."""
-        return _key("signup", network_of(self.address)), _key("signups", _around(self.address))
+        return hashed("signup", network_of(self.address)), hashed("signups", _around(self.address))
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -175,7 +175,8 @@ class SignUp(_Counted):
         return f"many accounts were asked for from your address; try again in {wait}, or ask an administrator for one"
 
 
-def _key(*parts: str) -> str:
+def hashed(*parts: str) -> str:
+    """The key of a counter, which tells nobody what is counted."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -177,11 +177,9 @@ class Config:
         60_000, 0, 10**9, "Requests a minute by one account to each worker; 0: any number."
     )
     pulls_per_address: int = limit(
-        0, 0, 10**9, "Manifests an address may get in six hours without signing in, per worker; 0: any number."
+        0, 0, 10**9, "Manifests an address may get in six hours without signing in; 0: any number."
     )
-    pulls_per_account: int = limit(
-        0, 0, 10**9, "Manifests that one account may get in six hours, from each worker; 0: any number."
-    )
+    pulls_per_account: int = limit(0, 0, 10**9, "Manifests that one account may get in six hours; 0: any number.")
     slowest_client: int = limit(
         256, 0, 10**6, "Bytes a second below which a body or an answer is given up after a minute; 0: any pace."
     )

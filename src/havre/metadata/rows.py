@@ -25,6 +25,7 @@ from havre.metadata.mailed_links import MailedLinkRows
 from havre.metadata.manifests import ManifestRows
 from havre.metadata.moves import MoveRows
 from havre.metadata.plans import PlanRows
+from havre.metadata.pull_counts import PullCountRows
 from havre.metadata.pulls import PullRows
 from havre.metadata.quotas import QuotaRows
 from havre.metadata.readmes import ReadmeRows
@@ -185,6 +186,11 @@ class Rows:
     def login_failures(self) -> LoginFailureRows:
         """Wrong passwords, counted."""
         return LoginFailureRows(self.connection)
+
+    @cached_property
+    def pull_counts(self) -> PullCountRows:
+        """Pulls within six hours."""
+        return PullCountRows(self.connection)
 
     @cached_property
     def settings(self) -> SettingRows:

@@ -135,7 +135,7 @@ class App:
             database, passwords, clock, signup=config.signup, visibility=visibility, signups=signups
         )
         self.rates = RequestRates(config.requests_per_address, config.requests_per_account, clock)
-        self.pull_limits = PullLimits(config.pulls_per_address, config.pulls_per_account, clock)
+        self.pull_limits = PullLimits(config.pulls_per_address, config.pulls_per_account, clock, database)
         self.access_tokens = AccessTokens(database, clock)
         self.credentials = Credentials(database, passwords, self.access_tokens, clock)
         self.sessions = Sessions(database, clock, config.session_days)

@@ -119,6 +119,7 @@ class Jobs:
     async def _flush(self) -> None:
         self._app.figures.save()
         await self._app.pull_counter.flush(self._app)
+        await self._app.pull_limits.settle()
 
     async def _fold(self) -> None:
         await self._app.plans.fold()

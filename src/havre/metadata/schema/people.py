@@ -104,6 +104,15 @@ login_failures = Table(
 )
 
 
+pull_counts = Table(
+    "pull_counts",
+    metadata,
+    Column("key", String, primary_key=True, comment="hash of an address or of an account"),
+    Column("used", BigInteger, nullable=False, comment="pulls in the window, as far as workers have told"),
+    Column("window_start", Time, nullable=False, index=True),
+)
+
+
 _DEFAULT = text("is_default")
 
 plans = Table(

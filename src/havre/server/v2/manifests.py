@@ -28,7 +28,7 @@ async def get(call: Call) -> Response:
     reference = _existing(call.tail)
     client, pull = client_family(call.request.header("user-agent") or ""), call.request.method == "GET"
     limits = call.app.pull_limits
-    allowance = limits.allowance(call.actor.user_id, call.actor.name, call.request.client_address)
+    allowance = await limits.allowance(call.actor.user_id, call.actor.name, call.request.client_address)
     if allowance and pull:
         limits.check(allowance)
     manifest = await call.app.manifests.get(call.name, reference, pull=pull, client=client)

@@ -40,6 +40,7 @@ def upgrade() -> None:
     _people()
     _repositories()
     _work()
+    _pull_counts()
     _inside()
     _columns()
     _storage()
@@ -50,6 +51,15 @@ def upgrade() -> None:
 
 def _id() -> Column[int]:
     return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def _pull_counts() -> None:
+    op.create_table(
+        "pull_counts",
+        Column("key", String, primary_key=True, comment="hash of an address or of an account"),
+        Column("used", BigInteger, nullable=False, comment="pulls in the window, as far as workers have told"),
+        Column("window_start", Time, nullable=False, index=True),
+    )
 
 
 def _plans() -> None:
