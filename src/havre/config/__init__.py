@@ -217,6 +217,17 @@ class Config:
         "Account of this machine to serve as, after the port and the certificate were opened as root.",
         shown_default="the one that starts the server",
     )
+    traces_url: str = setting(
+        "",
+        matching("must be http:// or https:// with the host of a collector", r"https?://[^\s/?#]+(?:/[^\s?#]*)?"),
+        "Collector of OpenTelemetry (OTLP over HTTP) that traces of requests are sent to: http://HOST:4318 or"
+        " https://USER:PASSWORD@HOST/PATH.",
+        secret=True,
+        shown_default="nothing is traced",
+    )
+    traces_percent: int = limit(
+        10, 0, 100, "Requests of a hundred that are traced; of those that a caller traces, the caller decides."
+    )
     log_format: str = option("text", ("text", "json"), "Lines for people, or one JSON object per line.")
     log_level: str = option("info", ("debug", "info", "warning", "error"), "The least serious of what is logged.")
 

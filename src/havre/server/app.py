@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from havre.access.access_tokens import AccessTokens
 from havre.access.accounts import Accounts
@@ -72,6 +73,9 @@ from havre.server.work import Work
 from havre.storage import open_configured
 from havre.storage.pictures import PictureFiles
 
+if TYPE_CHECKING:
+    from havre.server.tracing.traces import Traces
+
 Endpoint = Callable[["App", Request], Awaitable[Response]]
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -110,8 +114,12 @@ class App:
             config.database_url,
             Limits(config.database_connections, config.database_wait_seconds, config.database_statement_seconds),
         )
-        self.storage = open_configured(config, clock, ask=False)
         self.figures = Figures(figures)
+        self.traces = self._open_traces() if config.traces_url else None
+        self.storage = open_configured(config, clock, ask=False, headers=self.traces.headers if self.traces else None)
+        if self.traces:
+            # From outside: without it they are as they are, and nothing of it is imported.
+            self.database, self.storage = self.traces.wrap(self.database, self.storage)
         self.events = Events()
         self.pull_counter = PullCounter(self.figures, clock)
         self.events.subscribe(self.pull_counter.hear)
@@ -125,7 +133,15 @@ class App:
         self._api: ASGI | None = None
         self._jobs = Jobs(self)
         self.stopping = asyncio.Event()
-        self._front = Front(self._answer, self.figures, config.trusted_proxies)
+        trusted = config.trusted_proxies
+        self._front = (
+            self.traces.front(self._answer, trusted) if self.traces else Front(self._answer, self.figures, trusted)
+        )
+
+    def _open_traces(self) -> Traces:
+        from havre.server.tracing.traces import Traces
+
+        return Traces(self.config, self.figures)
 
     def _wire_access(self) -> None:
         config, database, clock = self.config, self.database, self.clock
@@ -209,6 +225,8 @@ class App:
         self.letter_work.start()
         for work in self.sink_work:
             work.start()
+        if self.traces:
+            self.traces.start()
 
     def wind_down(self) -> None:
         """The server stops when all answers are made: those that would go on for ever watch ``stopping`` and end."""
@@ -222,6 +240,8 @@ class App:
         for work in self.sink_work:
             await work.stop()
         await self._jobs.stop()
+        if self.traces:
+            await self.traces.stop()
         await self.outbound.close()
         await self.database.close()
         self.storage.close()

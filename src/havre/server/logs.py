@@ -19,6 +19,7 @@ Render = Callable[[float, str, str, Mapping[str, Any]], str]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({})))
 _access: Render | None = None
+_trace: Callable[[], str] | None = None
 
 
 def configure(style: str, level: str) -> None:
@@ -32,6 +33,12 @@ def configure(style: str, level: str) -> None:
     root.setLevel(level.upper())
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of each of its plugins
     _access = render if root.isEnabledFor(logging.INFO) else None
+
+
+def tell_traces(current: Callable[[], str]) -> None:
+    """Let each line that is logged within a trace name it; ``current`` knows the id of the one that runs, or nothing."""
+    global _trace  # noqa: PLW0603 - as above
+    _trace = current
 
 
 def access(method: str, path: str, **fields: str | float) -> None:
@@ -50,6 +57,8 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {key: value for key, value in vars(record).items() if key not in _STANDARD and key != "message"}
+        if _trace is not None and (found := _trace()):
+            fields["trace_id"] = found
         trace = self.formatException(record.exc_info) if record.exc_info else ""
         if trace and self._render is _json:
             fields["trace"] = trace

@@ -79,7 +79,7 @@ class _Sum(Collector):
 
     def __init__(self, documents: Iterable[dict[str, Any]]) -> None:
         self._requests: Counter[str] = Counter()
-        self._events: Counter[str] = Counter({"pushes": 0, "pulls": 0})
+        self._events: Counter[str] = Counter({"pushes": 0, "pulls": 0, "spans_sent": 0, "spans_dropped": 0})
         self._seconds: dict[str, list[float]] = {}
         for document in documents:
             self._requests.update(document.get("requests", {}))
@@ -103,3 +103,5 @@ class _Sum(Collector):
         yield seconds
         yield CounterMetricFamily("havre_pushes", "Manifests accepted.", value=self._events["pushes"])
         yield CounterMetricFamily("havre_pulls", "Manifests given out.", value=self._events["pulls"])
+        yield CounterMetricFamily("havre_spans_sent", "Parts of traces taken.", value=self._events["spans_sent"])
+        yield CounterMetricFamily("havre_spans_dropped", "Parts of traces lost.", value=self._events["spans_dropped"])

@@ -72,15 +72,20 @@ class Front:
         where = area(request.path)
         self._figures.observe(where, request.method, status, seconds)
         if where != "health":
-            logs.access(
-                request.method[:20],
-                request.path[:MAX_PATH],
-                status=status,
-                ms=round(seconds * 1000, 1),
-                client=request.client_address,
-                account=request.actor_name,
-                request=request.id,
-            )
+            self._log(request, status, seconds, where)
+
+    def _log(self, request: Request, status: int, seconds: float, _where: str, /, **more: str) -> None:
+        """The line of one request."""
+        logs.access(
+            request.method[:20],
+            request.path[:MAX_PATH],
+            status=status,
+            ms=round(seconds * 1000, 1),
+            client=request.client_address,
+            account=request.actor_name,
+            request=request.id,
+            **more,
+        )
 
     def _unwrap(self, request: Request) -> None:
         """Believe X-Forwarded-For and -Proto as far as they were written by proxies we trust."""

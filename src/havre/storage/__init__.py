@@ -8,7 +8,7 @@ picks one by its address.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -24,6 +24,8 @@ from havre.storage.layout import Layout
 
 __all__ = ["Storage", "open_configured", "open_storage"]
 
+Headers = Callable[[], Mapping[str, str]]
+
 _BUCKETS = ("s3", "gs", "az")
 
 
@@ -38,10 +40,12 @@ class Storage:
     """Waits for what is running and ends the threads."""
 
 
-def open_configured(config: Config, clock: Clock = system_clock, *, ask: bool = True) -> Storage:
+def open_configured(
+    config: Config, clock: Clock = system_clock, *, ask: bool = True, headers: Headers | None = None
+) -> Storage:
     """Open the store that the settings name; raises as ``open_storage``."""
     given = config.storage_endpoint, config.storage_region, config.storage_addressing
-    return open_storage(config.storage_url, config.data, clock, given, ask=ask)
+    return open_storage(config.storage_url, config.data, clock, given, ask=ask, headers=headers)
 
 
 def open_storage(
@@ -51,16 +55,18 @@ def open_storage(
     store: tuple[str, str, str] = ("", "", "auto"),
     *,
     ask: bool = True,
+    headers: Headers | None = None,
 ) -> Storage:
     """Open the store at ``url``: ``file:///folder``, or, if it is empty or ``file://``, the data folder itself.
 
     Or a bucket: ``s3://bucket/prefix``, ``gs://``, ``az://``, with ``store`` being endpoint, region and addressing as the
     settings have them. Starts no thread, so the process may fork afterwards. Raises ConfigError if nothing here can serve
     that address, or if the folder or the bucket can not be used; the bucket is asked only with ``ask``.
+    ``headers`` says what each request to the bucket carries besides.
     """
     parts = urlsplit(url)
     if parts.scheme in _BUCKETS:
-        return _open_bucket(url, store, clock, ask=ask)
+        return _open_bucket(url, store, clock, headers, ask=ask)
     if parts.scheme not in ("", "file") or (url and not parts.scheme):
         raise ConfigError(
             f"the storage address {url!r} can not be used: this version offers file:///path/to/folder,"
@@ -80,7 +86,7 @@ def open_storage(
     )
 
 
-def _open_bucket(url: str, store: tuple[str, str, str], clock: Clock, *, ask: bool) -> Storage:
+def _open_bucket(url: str, store: tuple[str, str, str], clock: Clock, headers: Headers | None, *, ask: bool) -> Storage:
     # Only who has a bucket needs these.
     from havre.storage.objects import probe
     from havre.storage.objects.blobs import ObjectBlobs
@@ -92,7 +98,7 @@ def _open_bucket(url: str, store: tuple[str, str, str], clock: Clock, *, ask: bo
     place = place_of(url, *store)
     if ask:
         probe.check(place)
-    bucket, threads = Bucket(place), Threads()
+    bucket, threads = Bucket(place, headers), Threads()
     return Storage(
         ObjectBlobs(bucket, clock),
         ObjectUploads(bucket, threads, clock),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -57,20 +57,27 @@ def is_key(text: str) -> bool:
 class Bucket:
     """One place in an object store. Making one opens no connection and starts no thread; a process that forks may."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, headers: Callable[[], Mapping[str, str]] | None = None) -> None:
+        """``headers`` says what the request that is made now carries besides: the trace that it belongs to."""
         self.place = place
+        self._headers = headers
         self._stores: dict[str, Store] = {}
         self._process = 0
 
     def _store(self, name: str) -> Any:
         if self._process != os.getpid():
             self._stores, self._process = {}, os.getpid()
+        if self._headers and (headers := self._headers()):
+            # Stores have headers of their own, requests have not: some milliseconds for a trace that is kept.
+            return self._open(name, headers)
         if name not in self._stores:
-            self._stores[name] = self._open(name)
+            self._stores[name] = self._open(name, {})
         return self._stores[name]
 
-    def _open(self, name: str) -> Store:
-        connect = {"connect_timeout": 5 * _SECONDS}
+    def _open(self, name: str, headers: Mapping[str, str]) -> Store:
+        connect: dict[str, Any] = {"connect_timeout": 5 * _SECONDS}
+        if headers:
+            connect["default_headers"] = dict(headers)
         with failures_named("opening the object store"):
             if name == "quick":
                 return self.place.open({**connect, "timeout": 20 * _SECONDS}, 10 * _SECONDS)

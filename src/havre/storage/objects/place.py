@@ -58,8 +58,8 @@ class Place:
         """Everything, for another process to make the same."""
         return asdict(self)
 
-    def open(self, timeouts: Mapping[str, timedelta], patience: timedelta) -> S3Store | GCSStore | AzureStore:
-        """A store of obstore that gives each request these times, and tries again, ever more rarely, for ``patience``."""
+    def open(self, timeouts: Mapping[str, Any], patience: timedelta) -> S3Store | GCSStore | AzureStore:
+        """A store of obstore with these options of its client, times above all, and tries again, ever more rarely, for ``patience``."""
         from obstore.store import AzureStore, GCSStore, S3Store
 
         options: Any = {"allow_http": self.endpoint.startswith("http://"), "user_agent": "havre", **timeouts}
