@@ -11,6 +11,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?= --output docs/benchmarks.md
 TORTURE_ARGS ?= --keep docs/durability.md
 SOAK_ARGS ?= --keep docs/durability.md
+SIMULATE_ARGS ?=
 KEEP   ?=
 IMAGE  ?= havre
 MINUTES ?= 10
@@ -20,7 +21,7 @@ MINUTES ?= 10
 # Test files that run side by side.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help install demo run image test bench torture soak screenshots fuzz audit lint format lock clean
+.PHONY: help install demo run image test bench simulate torture soak screenshots fuzz audit lint format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,10 @@ test: $(VENV)/.installed-dev ## Install what the tests need and run them all (PY
 bench: $(VENV)/.installed-dev ## Measure Havre beside its peers (BENCH_ARGS="--quick rates")
 	@scripts/install-test-packages
 	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+simulate: $(VENV)/.installed-dev ## Run every hot query over a million repositories, 30 GB (SIMULATE_ARGS="--repositories 10000")
+	@scripts/install-test-packages
+	@$(BIN)/python -m bench.simulation $(SIMULATE_ARGS)
 
 torture: $(VENV)/.installed-dev ## Kill the server 200 times on each database, under load, and compare (TORTURE_ARGS="sqlite --kills 20")
 	@scripts/install-test-packages

@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, exists, select, true, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    false,
+    literal_column,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from havre.metadata.schema import blobs, manifest_edges, manifests, repository_blobs, settings
 from havre.metadata.statements import insert
@@ -13,15 +29,33 @@ from havre.registry.gc_ports import Content, Link
 from havre.registry.records import Instant
 
 _LINK = repository_blobs.c
-_NAMED = (
-    exists()
-    .where(
-        manifest_edges.c.digest == blobs.c.digest,
-        manifest_edges.c.manifest_id == manifests.c.id,
-        manifests.c.repository_id == _LINK.repository_id,
-    )
-    .correlate(blobs, repository_blobs)
+_EDGE = manifest_edges.c
+_HERE = manifests.c.repository_id == _LINK.repository_id
+# Numbers that the statements spell out: left open, they would be unknown to who plans them once for all.
+_ONE = literal_column("1", Integer)
+_FEW = literal_column("100", Integer)
+"""Manifests, wherever they are, that are looked at for naming some content, before those of the repository are."""
+
+
+def _one(found: Select[Any]) -> ColumnElement[bool]:
+    """Is there a row? Not by EXISTS, which PostgreSQL, to answer it for many, turns into reading all there are."""
+    return found.limit(_ONE).correlate(blobs, repository_blobs).scalar_subquery().is_not(None)
+
+
+# Most content is named by few manifests, and most repositories have few: but the layers of a base image are named by
+# hundreds of thousands, and some repositories have as many. So the first of the ones are looked at, then the others.
+_NAMING = select(_EDGE.manifest_id).where(_EDGE.digest == blobs.c.digest)
+_FIRST = _NAMING.limit(_FEW).correlate(blobs).subquery("first")
+_NAMED_BY_FEW = _one(
+    select(manifests.c.id).join_from(_FIRST, manifests, manifests.c.id == _FIRST.c.manifest_id).where(_HERE)
 )
+# The digest is made one of no index, so that the repository's own manifests lead to their edges.
+_NAMED_HERE = _one(
+    select(manifests.c.id)
+    .join_from(manifests, manifest_edges, _EDGE.manifest_id == manifests.c.id)
+    .where(_HERE, _EDGE.digest + literal_column("''") == blobs.c.digest)
+)
+_NAMED = case((_NAMED_BY_FEW, true()), (_one(_NAMING.offset(_FEW)), _NAMED_HERE), else_=false())
 _YOUNG = and_(_LINK.condemned.is_(None), _LINK.linked > bindparam("before"))
 _LINKS = (
     select(
@@ -37,11 +71,8 @@ _LINKS = (
     .limit(bindparam("limit"))
 )
 _THESE = (_LINK.repository_id == bindparam("here"), _LINK.blob_id.in_(bindparam("these", expanding=True)))
-_STILL_NAMED = exists().where(
-    blobs.c.id == _LINK.blob_id,
-    manifest_edges.c.digest == blobs.c.digest,
-    manifest_edges.c.manifest_id == manifests.c.id,
-    manifests.c.repository_id == _LINK.repository_id,
+_STILL_NAMED = (
+    select(_NAMED).select_from(blobs).where(blobs.c.id == _LINK.blob_id).correlate(repository_blobs).scalar_subquery()
 )
 _ACQUIT_LINKS = (
     update(repository_blobs).where(*_THESE, _LINK.condemned.is_not(None), _STILL_NAMED).values(condemned=None)
@@ -55,7 +86,7 @@ _REMOVE_LINKS = (
     delete(repository_blobs).where(*_THESE, _LINK.condemned <= bindparam("before"), ~_STILL_NAMED).returning(_LINK.size)
 )
 
-_IS_LINKED = exists().where(_LINK.blob_id == blobs.c.id)
+_IS_LINKED = _one(select(_LINK.repository_id).where(_LINK.blob_id == blobs.c.id))
 _CONTENTS = (
     select(blobs.c.id, blobs.c.storage_key, blobs.c.size, blobs.c.condemned, _IS_LINKED)
     .where(blobs.c.id > bindparam("after"))

@@ -23,10 +23,12 @@ _HERE = tags.c.repository_id == bindparam("repository_id")
 _COLUMNS = {TagOrder.NEWEST: tags.c.updated, TagOrder.SIZE: tags.c.size, TagOrder.PULLED: tags.c.pulled}
 
 _COUNT = select(func.count()).select_from(select(tags.c.id).where(_HERE).limit(bindparam("at_most")).subquery())
+# Not a join: names that most repositories have, such as "latest", make PostgreSQL expect so many tags that it would read
+# all accounts.
+_PUSHER = select(users.c.name).where(users.c.id == tags.c.user_id).scalar_subquery()
 _VIEWS = (
-    select(tags.c.name, tags.c.updated, users.c.name, tags.c.pulls, tags.c.pulled, manifests.c.id, *SUMMARY)
+    select(tags.c.name, tags.c.updated, _PUSHER, tags.c.pulls, tags.c.pulled, manifests.c.id, *SUMMARY)
     .join_from(tags, manifests, tags.c.manifest_id == manifests.c.id)
-    .outerjoin(users, tags.c.user_id == users.c.id)
     .where(_HERE, tags.c.name.in_(bindparam("names", expanding=True)))
 )
 _PARENT = manifests.alias("parent")

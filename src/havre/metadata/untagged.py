@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, delete, exists, or_, select, union_all
+from sqlalchemy import Connection, bindparam, delete, exists, func, literal_column, or_, select, union_all
 
 from havre.metadata.schema import condemned_manifests, manifest_edges, manifests, repositories, tags
 from havre.metadata.statements import insert_new
@@ -12,13 +12,28 @@ from havre.oci.digest import Digest
 from havre.registry.gc_ports import Above, Untagged
 from havre.registry.records import Instant
 
+WALK = 5_000
+"""Manifests that one page looks at, most of which have a tag."""
+
 _TAGGED = exists().where(tags.c.manifest_id == manifests.c.id)
 _SINCE = condemned_manifests.c.since
+_BELOW = manifests.c.id < bindparam("before")
+_WALKED = select(manifests.c.id).where(_BELOW).order_by(manifests.c.id.desc()).limit(WALK).subquery()
+_FLOOR = select(func.min(_WALKED.c.id), func.count(_WALKED.c.id))
+# Not by EXISTS: beside another condition, PostgreSQL may read all tags to answer it for a few manifests.
+_NO_TAG = (
+    select(tags.c.id).where(tags.c.manifest_id == manifests.c.id).limit(literal_column("1")).scalar_subquery().is_(None)
+)
 _PAGE = (
     select(manifests.c.id, manifests.c.repository_id, manifests.c.digest, _SINCE)
     .join_from(manifests, repositories, repositories.c.id == manifests.c.repository_id)
     .outerjoin(condemned_manifests, condemned_manifests.c.manifest_id == manifests.c.id)
-    .where(manifests.c.id < bindparam("before"), repositories.c.deleted.is_(None), or_(~_TAGGED, _SINCE.is_not(None)))
+    .where(
+        _BELOW,
+        manifests.c.id >= bindparam("floor"),
+        repositories.c.deleted.is_(None),
+        or_(_NO_TAG, _SINCE.is_not(None)),
+    )
     .order_by(manifests.c.id.desc())
     .limit(bindparam("limit"))
 )
@@ -58,10 +73,18 @@ class UntaggedRows:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def page(self, before: int, limit: int) -> Sequence[Untagged]:
-        """Those with an id less than ``before``, the greatest first; not of repositories that were deleted."""
-        rows = self._connection.execute(_PAGE, {"before": before, "limit": limit})
-        return [Untagged(row[0], row[1], Digest(row[2]), row[3]) for row in rows]
+    def page(self, before: int, limit: int) -> tuple[Sequence[Untagged], int | None]:
+        """Some with an id less than ``before``, the greatest first; not of repositories that were deleted.
+
+        And before which to go on, None at the end: a page walks no further than ``WALK`` manifests.
+        """
+        floor, walked = self._connection.execute(_FLOOR, {"before": before}).one()
+        values = {"before": before, "floor": floor or 0, "limit": limit}
+        rows = self._connection.execute(_PAGE, values).all() if walked else []
+        found = [Untagged(row[0], row[1], Digest(row[2]), row[3]) for row in rows]
+        if len(found) == limit:
+            return found, found[-1].id
+        return found, floor if walked == WALK else None
 
     def above(self, manifest_ids: Collection[int]) -> Sequence[Above]:
         """What stands directly above these manifests in their repositories."""

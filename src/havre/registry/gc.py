@@ -202,11 +202,11 @@ class Collector:
         before, tally, now = int(state.after[0]) if state.after else _HIGHEST, state.tally, self._clock()
         limit = now - self._rules.untagged
 
-        def look(rows: Rows) -> tuple[Sequence[Untagged], set[int]]:
-            page = rows.untagged.page(before, BATCH)
-            return page, reached(rows, [one.id for one in page])
+        def look(rows: Rows) -> tuple[Sequence[Untagged], int | None, set[int]]:
+            page, on = rows.untagged.page(before, BATCH)
+            return page, on, reached(rows, [one.id for one in page])
 
-        page, held = await self._metadata.read(look)
+        page, on, held = await self._metadata.read(look)
         free = [one.id for one in page if one.id not in held and one.condemned is None]
         kept = [one.id for one in page if one.id in held and one.condemned is not None]
         due = [one.id for one in page if one.id not in held and one.condemned is not None and one.condemned <= limit]
@@ -227,7 +227,7 @@ class Collector:
             condemned, acquitted, removed = await self._metadata.write(settle)
             tally.condemned, tally.acquitted = tally.condemned + condemned, tally.acquitted + acquitted
             tally.removed += removed
-        state.go_on([page[-1].id] if len(page) == BATCH else [])
+        state.go_on([] if on is None else [on])
 
     async def _forget_condemned(self, state: _State) -> None:
         """Manifests are kept for ever: should that change again, all of them begin anew."""

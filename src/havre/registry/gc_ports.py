@@ -88,8 +88,11 @@ class GarbageRows(Protocol):
 class UntaggedRows(Protocol):
     """Manifests that no tag points at."""
 
-    def page(self, before: int, limit: int) -> Sequence[Untagged]:
-        """Those with an id less than ``before``, the greatest first; not of repositories that were deleted."""
+    def page(self, before: int, limit: int) -> tuple[Sequence[Untagged], int | None]:
+        """Some with an id less than ``before``, the greatest first; not of repositories that were deleted.
+
+        And before which to go on, None at the end: of many that have tags, a page may hold few or none.
+        """
 
     def above(self, manifest_ids: Collection[int]) -> Sequence[Above]:
         """What stands directly above these manifests in their repositories."""
