@@ -53,11 +53,16 @@ class Figures:
                 file.with_suffix(".new").write_bytes(orjson.dumps(self._document()))
                 file.with_suffix(".new").replace(file)
 
-    def exposition(self) -> tuple[str, bytes]:
-        """Content type and text of the figures of all workers."""
+    def exposition(self, gauges: Iterable[Metric] = ()) -> tuple[str, bytes]:
+        """Content type and text of the figures of all workers, and of the moment."""
         registry = CollectorRegistry()
-        registry.register(_Sum(self._all()))
+        registry.register(_Sum(self._all(), gauges))
         return CONTENT_TYPE_LATEST, generate_latest(registry)
+
+    @property
+    def workers(self) -> int:
+        """Of this server so far, those that ended included."""
+        return 1 if self.folder is None else sum(1 for one in self.folder.iterdir() if not one.suffix)
 
     def _document(self) -> dict[str, Any]:
         requests = {" ".join(map(str, key)): number for key, number in self._requests.items()}
@@ -77,7 +82,8 @@ class Figures:
 class _Sum(Collector):
     """The documents of all workers as metrics."""
 
-    def __init__(self, documents: Iterable[dict[str, Any]]) -> None:
+    def __init__(self, documents: Iterable[dict[str, Any]], gauges: Iterable[Metric]) -> None:
+        self._gauges = gauges
         self._requests: Counter[str] = Counter()
         self._events: Counter[str] = Counter({"pushes": 0, "pulls": 0, "spans_sent": 0, "spans_dropped": 0})
         self._seconds: dict[str, list[float]] = {}
@@ -103,5 +109,6 @@ class _Sum(Collector):
         yield seconds
         yield CounterMetricFamily("havre_pushes", "Manifests accepted.", value=self._events["pushes"])
         yield CounterMetricFamily("havre_pulls", "Manifests given out.", value=self._events["pulls"])
+        yield from self._gauges
         yield CounterMetricFamily("havre_spans_sent", "Parts of traces taken.", value=self._events["spans_sent"])
         yield CounterMetricFamily("havre_spans_dropped", "Parts of traces lost.", value=self._events["spans_dropped"])

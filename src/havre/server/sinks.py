@@ -52,9 +52,12 @@ class _Sink:
 
     def __init__(self, address: str) -> None:
         self._parts = urlsplit(address)
-        self.name = f"{self._parts.scheme}://{self._parts.netloc.rpartition('@')[2]}{self._parts.path}"
+        scheme, host = self._parts.scheme, self._parts.netloc.rpartition("@")[2]
+        self.target = f"{scheme}://{host}{self._parts.path}"
+        # The path of a web address may be a secret of its own.
+        self.name = f"{scheme}://{host}" if scheme in {"http", "https"} else self.target
         # A password that changes makes no other sink of it.
-        self.kind = f"audit.{hashlib.sha256(self.name.encode()).hexdigest()[:12]}"
+        self.kind = f"audit.{scheme}.{hashlib.sha256(self.target.encode()).hexdigest()[:8]}"
 
     def _away(self, error: Exception | str) -> Unavailable:
         said = error if isinstance(error, str) else _reason(error)
@@ -149,7 +152,7 @@ class WebSink(_Sink):
                 asyncio.timeout(SECONDS),
                 httpcore.AsyncConnectionPool(ssl_context=ssl.create_default_context()) as pool,
             ):
-                answer = await pool.request("POST", self.name + query, headers=_encoded(headers), content=body)
+                answer = await pool.request("POST", self.target + query, headers=_encoded(headers), content=body)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
             raise self._away(error) from error
         if not 200 <= answer.status < 300:
