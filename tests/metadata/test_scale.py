@@ -20,4 +20,4 @@ def test_twice_the_pulls_need_twice_the_processors():
 
 
 def test_the_hub_is_asked_for_some_four_thousand_pulls_a_second():
-    assert capacity.HUB_PULLS == pytest.approx(3_900, rel=0.02)
+    assert pytest.approx(3_900, rel=0.02) == capacity.HUB_PULLS
