@@ -12,7 +12,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
 from havre.config import Config
 from havre.errors import InputInvalid, Unavailable
@@ -21,10 +20,10 @@ from havre.metadata.portable import Summary, export_rows
 from havre.oci.digest import Digest
 from havre.registry.ports import Clock
 from havre.storage.disk import size_of
-from havre.storage.layout import Layout
-from havre.upkeep.files import Pace, copy_verified, digest_of, pace_of, written_rows
+from havre.upkeep.contents import Contents, contents_of
+from havre.upkeep.files import Pace, digest_of, pace_of, written_rows
 from havre.upkeep.guard import Guard
-from havre.upkeep.shelf import Content, Generation, Shelf, layout_of
+from havre.upkeep.shelf import Content, Generation, Shelf
 
 COPIES = 4
 """Blobs copied at a time: while one is synced, others are read."""
@@ -75,7 +74,7 @@ class Backup:
         self._shelf = shelf
         self._database = database
         self._clock = clock
-        self._layout: Layout = layout_of(config)
+        self._contents: Contents = contents_of(config)
         self._pace: Pace = pace_of(rate)
 
     async def run(self, keep: int | None = None) -> tuple[Generation, Tally]:
@@ -129,7 +128,7 @@ class Backup:
 
         with ThreadPoolExecutor(COPIES, "backup") as pool:
             try:
-                for content in self._contents(name, guard):
+                for content in self._wanted(name, guard):
                     running[pool.submit(self._copy, content, current)] = content
                     settle(all_of_them=False)
                 settle(all_of_them=True)
@@ -138,7 +137,7 @@ class Backup:
                 raise
         return tally
 
-    def _contents(self, name: str, guard: Guard) -> Iterator[Content]:
+    def _wanted(self, name: str, guard: Guard) -> Iterator[Content]:
         for content in self._shelf.content(name):
             if guard.lost:
                 raise Unavailable("the backup could not keep its hold on the registry's content: start it again")
@@ -149,17 +148,10 @@ class Backup:
         if size_of(target) == content.size:
             return Fate.KEPT
         # A push may have healed it meanwhile, under another key.
-        if self._copy_from(content.key, content, target):
+        if self._contents.take(content.key, content, target, self._pace):
             return Fate.COPIED
         key = current(content.digest)
-        return Fate.COPIED if key and self._copy_from(key, content, target) else Fate.MISSING
-
-    def _copy_from(self, key: str, content: Content, target: Path) -> bool:
-        if not self._layout.is_key(key):
-            return False
-        with suppress(FileNotFoundError):
-            return copy_verified(self._layout.blob(key), target, content.digest, self._pace)
-        return False
+        return Fate.COPIED if key and self._contents.take(key, content, target, self._pace) else Fate.MISSING
 
     def _generation(self, name: str, summary: Summary, tally: Tally, digest: Digest) -> Generation:
         return Generation(

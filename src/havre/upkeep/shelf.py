@@ -22,10 +22,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from havre.config import Config
-from havre.errors import ConfigError, Conflict, InputInvalid
+from havre.errors import Conflict, InputInvalid
 from havre.metadata.portable import Reader
 from havre.oci.digest import Digest
 from havre.storage.layout import Layout
@@ -62,16 +60,6 @@ class Content:
     digest: Digest
     size: int
     key: str
-
-
-def layout_of(config: Config) -> Layout:
-    """Where the registry's own bytes lie. Raises ConfigError if that is no folder."""
-    if urlsplit(config.storage_url).scheme != "file":
-        raise ConfigError(
-            "backups copy content from a folder, and this registry keeps it in an object store: keep versions or a copy of"
-            " the bucket there, and the rows with `havre rows export`"
-        )
-    return Layout(Path(unquote(urlsplit(config.storage_url).path)))
 
 
 class Shelf:
