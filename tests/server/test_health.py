@@ -55,6 +55,24 @@ async def test_figures_count_requests_pushes_and_pulls(alice: Caller):
     assert grown('havre_request_seconds_bucket{area="registry",le="+Inf"}') == 7
 
 
+async def test_figures_are_told_without_a_database_too(anyone: Caller, inside: InProcess):
+    await inside.app.database.close()
+    found = await figures(anyone)
+    assert found["havre_database_up"] == 0
+    assert not any(name.startswith("havre_jobs") for name in found)
+    assert 0 < found["havre_storage_free_bytes"] < found["havre_storage_size_bytes"]
+    await inside.app.database.start()
+
+
+async def test_figures_of_the_moment_say_what_waits(anyone: Caller, inside: InProcess):
+    await inside.app.database.write(lambda rows: rows.jobs.add("test", "one", "{}", inside.clock()))
+    found = await figures(anyone)
+    assert found["havre_database_up"] == 1
+    assert found['havre_jobs{state="waiting"}'] == 1
+    assert found['havre_jobs{state="failed"}'] == 0
+    assert found["havre_workers_replaced_total"] == 0
+
+
 async def test_no_request_adds_a_label_of_its_own(anyone: Caller):
     for number in range(30):
         await anyone(f"BREW{number}", f"/v2/{number}/x")

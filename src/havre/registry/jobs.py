@@ -81,8 +81,7 @@ class Jobs:
         """The next job for a worker called ``lease``; one that was begun too often is given up on the way."""
         now = self._clock()
         # Looked first: a worker with nothing to do must not write.
-        counts = await self._metadata.read(lambda rows: rows.jobs.counts())
-        if not counts.get(State.WAITING) and not counts.get(State.RUNNING):
+        if not await self._metadata.read(lambda rows: _unfinished(rows, kinds)):
             return None
         while True:
             job = await self._metadata.write(lambda rows: rows.jobs.claim(kinds, lease, now, now + LEASE))
@@ -130,6 +129,15 @@ class Jobs:
         await self._metadata.write(
             lambda rows: rows.jobs.settle(job.id, job.lease, state, message[:2000], at, attempts)
         )
+
+
+def _unfinished(rows: HasJobs, kinds: Collection[str]) -> bool:
+    """Is there a job of one of these kinds that somebody does or could do? Mostly one question tells that there is none."""
+
+    def any_of(counts: Mapping[str, int]) -> bool:
+        return bool(counts.get(State.WAITING) or counts.get(State.RUNNING))
+
+    return any_of(rows.jobs.counts()) and any(any_of(rows.jobs.counts(kind)) for kind in kinds)
 
 
 def order(rows: HasJobs, kind: str, key: str, payload: Mapping[str, Any], at: Instant) -> JobRecord:

@@ -57,6 +57,7 @@ from havre.registry.tags import Tags
 from havre.registry.uploads import UploadLimits, Uploads
 from havre.registry.watching import Watching
 from havre.server import errors
+from havre.server.gauges import Gauges
 from havre.server.http import Receive, Request, Response, Scope, Send
 from havre.server.jobs import Jobs, PullCounter
 from havre.server.mail import Mail
@@ -132,6 +133,7 @@ class App:
         self._pages: ASGI | None = None
         self._api: ASGI | None = None
         self._jobs = Jobs(self)
+        self.gauges = Gauges(self)
         self.stopping = asyncio.Event()
         trusted = config.trusted_proxies
         self._front = (

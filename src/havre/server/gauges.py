@@ -24,8 +24,28 @@ SECONDS = 2.0
 """For which the database may keep whoever asks for figures waiting; theirs are left out then."""
 
 
-async def gauges(app: App) -> list[Metric]:
-    """All of them. Says that the database is away rather than to fail."""
+KEPT_SECONDS = 1.0
+"""For which they are told again: anybody may ask for them, as often as they like."""
+
+
+class Gauges:
+    """The figures of one worker's moment."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._found: list[Metric] = []
+        self._until = 0.0
+
+    async def now(self) -> list[Metric]:
+        """All of them. Says that the database is away rather than to fail."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._until:
+            self._found = await _gauges(self._app)
+            self._until = loop.time() + KEPT_SECONDS
+        return self._found
+
+
+async def _gauges(app: App) -> list[Metric]:
     found: list[Metric] = [InfoMetricFamily("havre", "What serves.", value={"version": __version__}), *_room(app)]
     replaced = max(0, app.figures.workers - app.config.workers)
     found.append(CounterMetricFamily("havre_workers_replaced", "Workers that ended by themselves.", value=replaced))

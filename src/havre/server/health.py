@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from havre.errors import Unavailable
 from havre.oci.names import RepositoryName
-from havre.server.gauges import gauges
 from havre.server.http import Request, Response
 from havre.server.v2.call import json
 
@@ -45,5 +44,5 @@ async def ready(app: App, _request: Request) -> Response:
 
 async def metrics(app: App, _request: Request) -> Response:
     """Prometheus text of all workers together."""
-    content_type, text = app.figures.exposition(await gauges(app))
+    content_type, text = app.figures.exposition(await app.gauges.now())
     return Response(200, [("content-type", content_type)], text)
