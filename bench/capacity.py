@@ -12,21 +12,21 @@ from dataclasses import dataclass
 
 MEASURED = "2026-11-24"
 
-# Microseconds of the processor of one request: Havre's, PostgreSQL's. From `python -m bench.units`.
+# Microseconds of the processor of one request: Havre's, PostgreSQL's. From `python -m bench.units`, medians of three runs.
 TOKEN = (974, 190)
 HEAD = (360, 46)
 MANIFEST = (319, 40)
 BLOB = (356, 50)
 """Found, and answered with an address of the object store."""
-BLOB_PUSH = (9_174, 2_629)
-MANIFEST_PUSH = (6_277, 2_195)
-STREAMED = 220
+BLOB_PUSH = (7_049, 1_932)
+MANIFEST_PUSH = (3_229, 1_310)
+STREAMED = 200
 """For each MB that goes through Havre instead of coming from the object store."""
 
 # The same of the rows that a request reads once something has been committed since the last, which in a registry that is
 # never quiet is always. From `make simulate`: manifest by tag, and one pulled tag counted.
-ROWS = (700, 400)
-COUNTED = (110, 261)
+ROWS = (561, 405)
+COUNTED = (141, 320)
 
 # A pull, as clients make it: a token for every second (they last five minutes), HEAD by tag, index and manifest, and the
 # blobs that the client does not have yet.
