@@ -88,8 +88,11 @@ def test_downloads_are_redirected_and_ask_there_without_our_token(
     assert "X-Amz-Signature" not in server.log.read_text()
 
 
-def test_streams_and_ranges(start: Start, caller: Caller) -> None:
-    alice = caller(start(storage_redirect="stream"))
+@pytest.mark.parametrize(
+    "traces", [{}, {"traces_url": "http://127.0.0.1:9", "traces_percent": "100"}], ids=["", "traced"]
+)
+def test_streams_and_ranges(start: Start, caller: Caller, traces: dict[str, str]) -> None:
+    alice = caller(start(storage_redirect="stream", **traces))
     blob = push(alice, LARGE)
     whole = alice.get(blob)
     assert (whole.status_code, whole.content) == (200, LARGE)
