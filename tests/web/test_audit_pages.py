@@ -171,3 +171,9 @@ async def test_docker_login_with_a_wrong_password_counts_too(site: InProcess) ->
     nobody.token = ""
     assert (await nobody.get("/auth/token", basic("alice", "wrong horse 9"))).status == 401
     assert await deeds(site, action="account.sign_in_failed") == ["account.sign_in_failed"]
+
+
+async def test_the_page_of_jobs_says_where_the_trail_is_told(site: InProcess, carol: Visitor) -> None:
+    place = "https://logs.example.org"
+    await site.app.database.write(lambda rows: rows.jobs.add("audit.https.0a1b2c3d", place, "{}", site.clock()))
+    assert f"Telling the audit trail to {place}" in (await carol.read("/admin/jobs")).texts
