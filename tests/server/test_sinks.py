@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import sqlite3
 import stat
@@ -119,6 +120,18 @@ async def test_a_line_that_was_cut_off_spoils_no_other(tmp_path: Path) -> None:
     await sink.write(events(2, 3))
     first, cut, *rest = path.read_text().splitlines()
     assert (first, cut, told("\n".join(rest))) == ('{"id": 1}', '{"id": 2, "act', [2, 3])
+
+
+async def test_what_is_no_file_gets_the_lines_too(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        (sink,) = open_sinks(f"file://{path}")
+        await sink.write(events(1, 2))
+        assert told(os.read(reader, 65536)) == [1, 2]
+    finally:
+        os.close(reader)
 
 
 async def test_a_file_that_can_not_be_written_says_so(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import os
 import socket
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,14 +79,17 @@ class FileSink(_Sink):
     def _append(self, path: Path, text: bytes) -> None:
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            size = os.fstat(file).st_size
-            if size and os.pread(file, 1, size - 1) != b"\n":
+            found = os.fstat(file)
+            # What is no file, such as /dev/stdout, can not be read back or synced.
+            size, regular = found.st_size, stat.S_ISREG(found.st_mode)
+            if regular and size and os.pread(file, 1, size - 1) != b"\n":
                 # Whoever wrote before was cut off in the middle of a line, which comes again whole.
                 text = b"\n" + text
             while text:
                 text = text[os.write(file, text) :]
-            os.fsync(file)
-            if not size:
+            if regular:
+                os.fsync(file)
+            if regular and not size:
                 _sync_folder(path.parent)
         finally:
             os.close(file)
