@@ -166,11 +166,11 @@ async def test_a_process_that_leaves_takes_nothing_of_the_others_along(sqlite: D
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
+    """A file system of two megabytes: the empty tables take almost half of one, and their log as much."""
     require_root()
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run([require("mount"), "-t", "tmpfs", "-o", "size=1m", "none", folder], check=True)
+    subprocess.run([require("mount"), "-t", "tmpfs", "-o", "size=2m", "none", folder], check=True)
     yield folder
     subprocess.run([require("umount"), "--lazy", folder], check=True)
 
@@ -180,7 +180,7 @@ async def test_a_full_disk_refuses_writes_and_goes_on_reading(small_disk: Path) 
     database = Database.open(f"sqlite:///{small_disk}/havre.db")
     await database.start()
     made = await database.write(lambda rows: repository(rows, "python"))
-    large = manifest("x" * 900_000)
+    large = manifest("x" * 1_900_000)
     ends = await together(
         database,
         small_disk / "havre.db",
