@@ -93,7 +93,9 @@ class Line:
         reader, writer = self._streams
         length = f"Content-Length: {len(body)}" if isinstance(body, bytes) else "Transfer-Encoding: chunked"
         fields = [f"{name}: {value}" for name, value in headers.items()]
-        writer.write("\r\n".join([f"{method} {target} HTTP/1.1", f"Host: {self._where}", length, *fields, "", ""]).encode())
+        writer.write(
+            "\r\n".join([f"{method} {target} HTTP/1.1", f"Host: {self._where}", length, *fields, "", ""]).encode()
+        )
         # A server may refuse, and hang up, before it has taken all: then its answer is what counts.
         with suppress(ConnectionError):
             for piece in [body] if isinstance(body, bytes) else [*map(_chunk, body), b"0\r\n\r\n"]:

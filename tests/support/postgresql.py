@@ -51,7 +51,9 @@ class Cluster:
             if self.address:
                 with (self._folder / "data/pg_hba.conf").open("a") as rules:
                     rules.write(f"host all all {self._network} scram-sha-256\n")
-        options = f"-c listen_addresses='{self.address}' -c unix_socket_directories={self._folder} -c max_connections=200"
+        options = (
+            f"-c listen_addresses='{self.address}' -c unix_socket_directories={self._folder} -c max_connections=200"
+        )
         self._run("pg_ctl", "--wait", *self._data, "--log", str(self._folder / "log"), "--options", options, "start")
 
     def stop(self, mode: str = "fast") -> None:

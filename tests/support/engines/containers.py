@@ -149,8 +149,12 @@ class Skopeo(_Containers):
 
     def push(self, reference: str, *options: str) -> Outcome:
         source = f"oci:{self._images[reference]}:latest"
-        return self.telling_digest("copy", f"--dest-tls-verify={str(self._verifies).lower()}", *options, source, f"docker://{reference}")
+        return self.telling_digest(
+            "copy", f"--dest-tls-verify={str(self._verifies).lower()}", *options, source, f"docker://{reference}"
+        )
 
     def pull(self, reference: str, *options: str) -> Outcome:
         target = f"oci:{self._scratch / 'pulled'}:{abs(hash(reference))}"
-        return self("copy", f"--src-tls-verify={str(self._verifies).lower()}", *options, f"docker://{reference}", target)
+        return self(
+            "copy", f"--src-tls-verify={str(self._verifies).lower()}", *options, f"docker://{reference}", target
+        )
