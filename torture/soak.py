@@ -22,7 +22,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.servers import memory
-
 from torture import report
 from torture.line import Answer, Line, Unanswered
 from torture.load import MANIFEST, Image, image_of

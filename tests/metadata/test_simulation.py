@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import Engine, func, select
+
 from bench.simulation.__main__ import page, simulated
 from bench.simulation.load import load
 from bench.simulation.queries import QUERIES
 from bench.simulation.shape import Shape, Sizes
-from sqlalchemy import Engine, func, select
-
 from havre.metadata.engine import parse_url
 from havre.metadata.postgresql_connection import make_engine
 from havre.metadata.schema import metadata
