@@ -39,7 +39,10 @@ def wrote_in_a_read(error: Exception) -> bool:
     """Of what a read raised: did our own unit of work write, rather than the disk fail? That is no refusal for now."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     # Circumstances of a disk that can not be written to stand in the higher bytes.
-    return isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY
+    is_ours = getattr(cause, "sqlstate", "") == "25006"
+    return is_ours or (
+        isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY
+    )
 
 
 def translated(error: Exception) -> Exception:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from havre.errors import Unavailable
 from havre.metadata.engine import Database, Limits
-from havre.metadata.failures import DATABASE_ERRORS, caused, is_conflict, translated, unavailable
+from havre.metadata.failures import DATABASE_ERRORS, caused, is_conflict, translated, unavailable, wrote_in_a_read
 from havre.metadata.postgresql_connection import make_engine
 from havre.metadata.postgresql_watch import CommitWatch
 from havre.metadata.rows import Rows
@@ -125,6 +125,8 @@ class PostgreSQLDatabase(Database):
                 if attempt and clock() - began > RESTART_SECONDS:
                     raise unavailable("the database does not answer") from error
             except DATABASE_ERRORS as error:
+                if function == self._read and wrote_in_a_read(error):
+                    raise
                 if not is_conflict(error) or attempt == _ATTEMPTS - 1:
                     raise translated(error) from error
             # The pause is spent here, where it keeps no thread and no connection from others.

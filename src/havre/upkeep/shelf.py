@@ -108,7 +108,8 @@ class Shelf:
         if not self._generations.is_dir():
             return []
         names = sorted(path.stem for path in self._generations.glob("*.json") if _NAME.fullmatch(path.stem))
-        return [self._read(name) for name in names]
+        # Two may be of one second, where names say nothing.
+        return sorted(map(self._read, names), key=lambda one: (one.made, one.name))
 
     def generation(self, name: str = "") -> Generation:
         """The one of that name, else the newest. Raises InputInvalid if there is none."""
